@@ -1,0 +1,145 @@
+/**
+ * @file The interface of an open model, the same for each engine. Ownership: whoever opens a model
+ * closes it (`await using`); calls on one model queue and run one after another.
+ *
+ * Layers are 0-based block indices and mean the residual stream after that block.
+ */
+import type { BackendInfo } from './backend.ts';
+
+export interface ModelInfo extends BackendInfo {
+  /** File name, registry name or `toy`. */
+  readonly name: string;
+  /** Identifies the weights: architecture, shape and vocabulary hashed (not the quantisation). */
+  readonly fingerprint: string;
+  readonly path: string | null;
+}
+
+/** Vectors [width] added to the residual stream after the given blocks; absolute, not normed. */
+export interface Steering {
+  readonly vectors: ReadonlyMap<number, Float32Array>;
+  /** Which positions: all, or only those after the prompt. @default 'all' */
+  readonly phase?: 'all' | 'reply';
+}
+
+/** Directions read at one layer: value k = (residual . direction k - bias k) * scale. */
+export interface Probe {
+  readonly layer: number;
+  /** [count, width], row-major. */
+  readonly directions: Float32Array;
+  /** [count] */
+  readonly bias: Float32Array;
+  readonly scale: number;
+}
+
+export interface CallOptions {
+  readonly steering?: Steering | null;
+  /** Cancels between two decodes with the platform's AbortError. */
+  readonly signal?: AbortSignal;
+  /** Called with the number of sequences done. */
+  readonly onProgress?: (done: number) => void;
+}
+
+export interface CaptureOptions extends CallOptions {
+  readonly layers: readonly number[];
+  /** `mean`: over positions from `from` on; `last`: last position; `all`: every position. */
+  readonly pooling: 'mean' | 'last' | 'all';
+  /** First position of the mean; a shorter text uses its last position. @default 0 */
+  readonly from?: number;
+  /** Stop each pass after the deepest layer. @default true */
+  readonly earlyExit?: boolean;
+}
+
+export interface Captured {
+  /** [rows, layers, width] for one sequence; rows is 1, or the number of positions for `all`. */
+  readonly rows: Float32Array;
+  /** Mean Euclidean norm of the residual per layer over the pooled positions, [layers]. */
+  readonly norms: Float32Array;
+}
+
+export interface ProjectOptions extends CallOptions {
+  readonly probes: readonly Probe[];
+}
+
+export interface Sampling {
+  /** 0 is greedy. @default 0 */
+  readonly temperature?: number;
+  /** 0 is off. @default 0 */
+  readonly topK?: number;
+  /** 1 is off. @default 1 */
+  readonly topP?: number;
+  /** 0 is off. @default 0 */
+  readonly minP?: number;
+  /** @default 0 */
+  readonly seed?: number;
+  /** Added to the logits before anything else: token id to bias in nats. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+  /** GBNF text whose root rule is `root`. */
+  readonly grammar?: string;
+}
+
+export interface GenerateRequest extends Sampling {
+  readonly prompt: Int32Array;
+  readonly maxTokens: number;
+  /** Generation ends before the first of these texts. */
+  readonly stop?: readonly string[];
+  /** Number of most probable alternatives to report per token. @default 0 */
+  readonly topLogprobs?: number;
+}
+
+export interface TokenChoice {
+  readonly token: number;
+  readonly text: string;
+  /** Natural logarithm of the probability under the model at temperature 1, before top-k and the like. */
+  readonly logprob: number;
+}
+
+export interface GeneratedToken extends TokenChoice {
+  /** Index of the request. */
+  readonly sequence: number;
+  /** Index in the reply, from 0. */
+  readonly index: number;
+  readonly alternatives: readonly TokenChoice[];
+  /** One value per direction of all probes in order: the residual at this token's own position. */
+  readonly readings: Float32Array;
+}
+
+export interface GenerateOptions extends CallOptions {
+  readonly probes?: readonly Probe[];
+  readonly onToken?: (token: GeneratedToken) => void;
+}
+
+export interface Generated {
+  readonly text: string;
+  readonly tokens: readonly GeneratedToken[];
+  readonly stopReason: 'end' | 'stop-string' | 'length';
+  /** Readings of the prompt's positions, [positions, directions]; empty without probes. */
+  readonly promptReadings: Float32Array;
+}
+
+/** A continuation whose probability after a prompt is wanted (teacher forcing). */
+export interface ScoreRequest {
+  readonly prompt: Int32Array;
+  readonly continuation: Int32Array;
+}
+
+export interface TokenizeOptions {
+  /** @default true */
+  readonly addSpecial?: boolean;
+  /** Read control tokens written as text. @default false */
+  readonly parseSpecial?: boolean;
+}
+
+export interface Model extends AsyncDisposable {
+  readonly info: ModelInfo;
+  tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;
+  /** Text of each token; bytes that end mid-character are carried to the token that completes them. */
+  pieces(tokens: Int32Array): Promise<string[]>;
+  /** Pooled residuals of each sequence, in the order given. */
+  capture(sequences: readonly Int32Array[], options: CaptureOptions): Promise<Captured[]>;
+  /** Readings of every position of each sequence: [positions, directions]. */
+  project(sequences: readonly Int32Array[], options: ProjectOptions): Promise<Float32Array[]>;
+  /** Runs the requests side by side, as many at once as the context holds. */
+  generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<Generated[]>;
+  /** Log-probability of each token of each continuation, in nats. */
+  score(requests: readonly ScoreRequest[], options?: CallOptions): Promise<Float32Array[]>;
+}
