@@ -1,0 +1,151 @@
+/**
+ * @file The program's side of the llama engine: starts the child, sends calls, and starts a new child
+ * with the same model after one died, so that the call after a crash works.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
+import type { GeneratedToken } from '../engine.ts';
+import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
+
+interface Waiting {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+  readonly listeners: Listeners;
+}
+
+export interface Listeners {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number) => void;
+  readonly onToken?: (token: GeneratedToken) => void;
+}
+
+/** Bytes of the library's standard error that an EngineError quotes at most. */
+const lastWordsLength = 2000;
+
+export class HostClient implements AsyncDisposable {
+  readonly #options: OpenOptions;
+  #child: ChildProcess | undefined;
+  #opening: Promise<Answer> | undefined;
+  #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #lastWords = '';
+  #closed = false;
+
+  constructor(options: OpenOptions) {
+    this.#options = options;
+  }
+
+  /** Process id of the running child, if any: for tests that kill it. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts the child if none runs and loads the model; returns what it said. */
+  async open(): Promise<Answer> {
+    if (this.#closed) throw new DisposedError('the model');
+    if (this.#opening === undefined) {
+      this.#start();
+      this.#opening = this.#send({ name: 'open', options: this.#options }, {});
+      this.#opening.catch(() => this.#stop());
+    }
+    return this.#opening;
+  }
+
+  async call(call: Call, listeners: Listeners): Promise<Answer> {
+    listeners.signal?.throwIfAborted();
+    await this.open();
+    return this.#send(call, listeners);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const child = this.#child;
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    this.#stop();
+    await ended;
+  }
+
+  #start(): void {
+    // Node 20 cannot run .ts: from the sources (tests) the child is the built host.
+    const own = new URL('./host.js', import.meta.url);
+    const built = new URL('../../../dist/engine/llama/host.js', import.meta.url);
+    const file = import.meta.url.endsWith('.ts') ? built : own;
+    const child = fork(fileURLToPath(file), [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      execArgv: [],
+    });
+    this.#child = child;
+    this.#lastWords = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#lastWords = (this.#lastWords + text).slice(-lastWordsLength);
+    });
+    child.on('message', (message: FromHost) => this.#receive(message));
+    child.on('close', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`));
+    child.on('error', (error) => this.#ended(child, error.message));
+  }
+
+  #stop(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  #ended(child: ChildProcess, how: string): void {
+    if (child !== this.#child) return;
+    this.#child = undefined;
+    this.#opening = undefined;
+    const words = this.#lastWords.trim().split('\n').slice(-4).join(' | ');
+    const error = new EngineError(
+      `engine: the process that runs the model ended (${how})${words === '' ? '' : `: ${words}`}`,
+      { hint: 'the next call starts it again; run limbic doctor if it ends again' },
+    );
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed ? new DisposedError('the model') : error);
+    this.#waiting.clear();
+  }
+
+  async #send(call: Call, listeners: Listeners): Promise<Answer> {
+    const id = this.#nextId++;
+    const { signal } = listeners;
+    const abort = (): void => this.#post({ type: 'abort', id });
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return await new Promise<Answer>((resolve, reject) => {
+        this.#waiting.set(id, { resolve, reject, listeners });
+        this.#post({ type: 'call', id, call });
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #post(message: ToHost): void {
+    this.#child?.send(message, () => {
+      // A child that is gone reports itself through its close event.
+    });
+  }
+
+  #receive(message: FromHost): void {
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    if (message.type === 'token') {
+      waiting.listeners.onToken?.(message.token);
+    } else if (message.type === 'progress') {
+      waiting.listeners.onProgress?.(message.done);
+    } else {
+      this.#waiting.delete(message.id);
+      if (message.type === 'answer') waiting.resolve(message.answer);
+      else waiting.reject(errorFrom(message, waiting.listeners.signal));
+    }
+  }
+}
+
+function errorFrom(
+  message: { aborted: boolean; code: ErrorCode; message: string; hint?: string },
+  signal: AbortSignal | undefined,
+): unknown {
+  if (message.aborted) return signal?.reason ?? new DOMException('aborted', 'AbortError');
+  return new LimbicError(message.code, message.message, {
+    ...(message.hint === undefined ? {} : { hint: message.hint }),
+  });
+}

@@ -1,0 +1,43 @@
+/** @file Views on native memory: the library reads and writes these bytes in place. */
+import koffi from 'koffi';
+import type { Batch } from '../backend.ts';
+import type { Binding, NativeBatch, Pointer } from './binding.ts';
+
+/** Float32 view of native memory; valid as long as the library keeps the buffer. */
+export function floatsAt(pointer: Pointer, count: number): Float32Array {
+  return new Float32Array(koffi.view(pointer, count * 4) as ArrayBuffer);
+}
+
+/** One llama_batch in native memory, filled anew for each decode. */
+export class BatchMemory {
+  readonly native: NativeBatch;
+  readonly #tokens: Int32Array;
+  readonly #positions: Int32Array;
+  readonly #wantsLogits: Int8Array;
+  readonly #sequences: Int32Array[] = [];
+
+  constructor(binding: Binding, capacity: number) {
+    this.native = binding.batchInit(capacity, 0, 1) as NativeBatch;
+    const ints = (pointer: Pointer): Int32Array =>
+      new Int32Array(koffi.view(pointer, capacity * 4) as ArrayBuffer);
+    this.#tokens = ints(this.native.token);
+    this.#positions = ints(this.native.pos);
+    ints(this.native.n_seq_id).fill(1);
+    this.#wantsLogits = new Int8Array(koffi.view(this.native.logits, capacity) as ArrayBuffer);
+    for (let i = 0; i < capacity; i++) {
+      const entry = koffi.decode(this.native.seq_id, i * 8, 'void*') as Pointer;
+      this.#sequences.push(new Int32Array(koffi.view(entry, 4) as ArrayBuffer));
+    }
+  }
+
+  fill(batch: Batch): void {
+    this.#tokens.set(batch.tokens);
+    this.#positions.set(batch.positions);
+    this.#wantsLogits.set(batch.wantsLogits);
+    for (const [i, sequence] of batch.sequences.entries()) {
+      const slot = this.#sequences[i];
+      if (slot !== undefined) slot[0] = sequence;
+    }
+    this.native.n_tokens = batch.tokens.length;
+  }
+}

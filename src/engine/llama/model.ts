@@ -1,0 +1,88 @@
+/** @file Opens a GGUF file as a Model whose work happens in a child process. */
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { BackendInfo } from '../backend.ts';
+import type {
+  Captured,
+  Generated,
+  Model,
+  ModelInfo,
+} from '../engine.ts';
+import { HostClient } from './client.ts';
+import type { Opened } from './protocol.ts';
+import { defaultThreads } from './threads.ts';
+
+export interface OpenModelOptions {
+  /** Name shown in reports. @default the file's name */
+  readonly name?: string;
+  /** Positions that all sequences of a call share. @default 4096 */
+  readonly contextLength?: number;
+  /** Sequences that run side by side. @default 16 */
+  readonly maxSequences?: number;
+  /** @default the number of physical cores, at most 16 */
+  readonly threads?: number;
+  /** Blocks to put on a graphics card; 0 keeps all on the processor, -1 is all. @default -1 */
+  readonly gpuLayers?: number;
+  /** Folder of a llama.cpp that the user built. */
+  readonly libraryFolder?: string;
+}
+
+export interface LlamaModel extends Model {
+  /** Process id of the engine's child. */
+  readonly pid: number | undefined;
+  /** Deviation of the steering self-test at load, as a share of the vector's norm. */
+  readonly selfTest: number;
+}
+
+/** Same weights in another quantisation have the same fingerprint. */
+export function fingerprintOf(info: BackendInfo): string {
+  const shape = [info.architecture, info.blocks, info.width, info.vocabulary, info.bosText, info.eosText];
+  return createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 16);
+}
+
+/** Loads a GGUF file. Throws EngineError if the library cannot, UnsupportedModelError if it cannot be steered. */
+export async function openLlamaModel(path: string, options: OpenModelOptions = {}): Promise<LlamaModel> {
+  const client = new HostClient({
+    path,
+    contextLength: options.contextLength ?? 4096,
+    maxSequences: options.maxSequences ?? 16,
+    threads: options.threads ?? defaultThreads(),
+    gpuLayers: options.gpuLayers ?? -1,
+    ...(options.libraryFolder === undefined ? {} : { libraryFolder: options.libraryFolder }),
+  });
+  const opened = (await client.open()) as Opened;
+  const info: ModelInfo = {
+    ...opened.info,
+    name: options.name ?? basename(path),
+    fingerprint: fingerprintOf(opened.info),
+    path,
+  };
+  return {
+    info,
+    selfTest: opened.selfTest,
+    get pid() {
+      return client.pid;
+    },
+    tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
+      (await client.call({ name: 'tokenize', text, addSpecial, parseSpecial }, {})) as Int32Array,
+    pieces: async (tokens) => (await client.call({ name: 'pieces', tokens }, {})) as string[],
+    capture: async (sequences, { signal, onProgress, ...rest }) =>
+      (await client.call({ name: 'capture', sequences, options: rest }, listen({ signal, onProgress }))) as Captured[],
+    project: async (sequences, { signal, onProgress, ...rest }) =>
+      (await client.call({ name: 'project', sequences, options: rest }, listen({ signal, onProgress }))) as Float32Array[],
+    generate: async (requests, { signal, onProgress, onToken, ...rest } = {}) =>
+      (await client.call(
+        { name: 'generate', requests, options: rest, streams: onToken !== undefined },
+        listen({ signal, onProgress, onToken }),
+      )) as Generated[],
+    score: async (requests, { signal, onProgress, ...rest } = {}) =>
+      (await client.call({ name: 'score', requests, options: rest }, listen({ signal, onProgress }))) as Float32Array[],
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
+}
+
+/** Drops the listeners that are not there, as exact optional properties want it. */
+function listen<T extends object>(listeners: T): { [K in keyof T]: NonNullable<T[K]> } {
+  const present = Object.entries(listeners).filter(([, listener]) => listener !== undefined);
+  return Object.fromEntries(present) as { [K in keyof T]: NonNullable<T[K]> };
+}

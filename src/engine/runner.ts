@@ -1,0 +1,285 @@
+/**
+ * @file Capture, projection and scoring over any backend. Runs in the process that owns the backend,
+ * so that only pooled or projected values leave it. Generation is in generation.ts.
+ */
+import { InvalidInputError, ShapeError } from '../errors.ts';
+import type { Backend } from './backend.ts';
+import type {
+  CallOptions,
+  Captured,
+  CaptureOptions,
+  Probe,
+  ProjectOptions,
+  ScoreRequest,
+} from './engine.ts';
+import { logSumExp } from './sampling.ts';
+
+/** Lets waiting messages (an abort) be handled; throws the platform's AbortError when asked to. */
+export async function breathe(signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  signal?.throwIfAborted();
+}
+
+export function assertLayers(backend: Backend, layers: readonly number[]): void {
+  const last = backend.info.blocks - 2;
+  for (const layer of layers) {
+    if (!Number.isInteger(layer) || layer < 0 || layer > last) {
+      throw new InvalidInputError(`layer: expected a whole number from 0 to ${last}, got ${layer}`);
+    }
+  }
+}
+
+/** A stretch of one sequence inside a batch. */
+export interface Span {
+  readonly index: number;
+  readonly sequence: number;
+  /** Position of its first token in the sequence. */
+  readonly from: number;
+  /** Row of its first token in the batch. */
+  readonly row: number;
+  readonly count: number;
+}
+
+type Visit = (span: Span) => void;
+
+/** Feeds whole sequences, several at once, and calls `visit` for each stretch after its decode. */
+async function feed(
+  backend: Backend,
+  sequences: readonly Int32Array[],
+  options: {
+    layers: readonly number[];
+    earlyExit: boolean;
+    wants: (index: number, position: number) => boolean;
+    visit: Visit;
+    call: CallOptions;
+  },
+): Promise<void> {
+  const { batchSize, maxSequences, contextLength } = backend.info;
+  for (const sequence of sequences) {
+    if (sequence.length === 0) throw new InvalidInputError('text: expected at least one token, got none');
+    if (sequence.length > contextLength) {
+      throw new InvalidInputError(
+        `text: expected at most ${contextLength} tokens, got ${sequence.length}`,
+        { hint: 'raise --context or shorten the text' },
+      );
+    }
+  }
+  let next = 0;
+  while (next < sequences.length) {
+    backend.begin({ layers: options.layers, earlyExit: options.earlyExit });
+    const group: number[] = [];
+    let size = 0;
+    while (next < sequences.length && group.length < maxSequences) {
+      const length = sequences[next]?.length ?? 0;
+      if (group.length > 0 && size + length > batchSize) break;
+      group.push(next++);
+      size += length;
+    }
+    await feedGroup(backend, sequences, group, options);
+    options.call.onProgress?.(next);
+  }
+}
+
+async function feedGroup(
+  backend: Backend,
+  sequences: readonly Int32Array[],
+  group: readonly number[],
+  options: { wants: (index: number, position: number) => boolean; visit: Visit; call: CallOptions },
+): Promise<void> {
+  const pieces = group.flatMap((index, sequence) => {
+    const tokens = sequences[index] ?? new Int32Array(0);
+    return Array.from(tokens, (token, position) => ({ index, sequence, token, position }));
+  });
+  for (let start = 0; start < pieces.length; start += backend.info.batchSize) {
+    await breathe(options.call.signal);
+    const part = pieces.slice(start, start + backend.info.batchSize);
+    backend.decode({
+      tokens: Int32Array.from(part, (piece) => piece.token),
+      positions: Int32Array.from(part, (piece) => piece.position),
+      sequences: Int32Array.from(part, (piece) => piece.sequence),
+      wantsLogits: Uint8Array.from(part, (piece) => (options.wants(piece.index, piece.position) ? 1 : 0)),
+    });
+    let row = 0;
+    while (row < part.length) {
+      const first = part[row];
+      if (first === undefined) break;
+      let end = row;
+      while (part[end]?.index === first.index) end++;
+      options.visit({ index: first.index, sequence: first.sequence, from: first.position, row, count: end - row });
+      row = end;
+    }
+  }
+}
+
+/** Pooled residuals; see Model.capture. */
+export async function capture(
+  backend: Backend,
+  sequences: readonly Int32Array[],
+  options: CaptureOptions,
+): Promise<Captured[]> {
+  const layers = [...options.layers].toSorted((a, b) => a - b);
+  assertLayers(backend, layers);
+  const { width } = backend.info;
+  const { pooling } = options;
+  const results: Captured[] = sequences.map((sequence) => ({
+    rows: new Float32Array((pooling === 'all' ? sequence.length : 1) * layers.length * width),
+    norms: new Float32Array(layers.length),
+  }));
+  const visit = (span: Span): void => {
+    const result = results[span.index];
+    const length = sequences[span.index]?.length ?? 0;
+    if (result === undefined) return;
+    const first = pooling === 'all' ? 0 : pooling === 'last' ? length - 1 : Math.min(options.from ?? 0, length - 1);
+    const count = length - first;
+    for (const [slot, layer] of options.layers.entries()) {
+      const rows = backend.residual(layer);
+      for (let i = Math.max(0, first - span.from); i < span.count; i++) {
+        const source = (span.row + i) * width;
+        const at = pooling === 'all' ? ((span.from + i) * layers.length + slot) * width : slot * width;
+        const scale = pooling === 'all' ? 1 : 1 / count;
+        let square = 0;
+        for (let k = 0; k < width; k++) {
+          const value = rows[source + k] ?? 0;
+          square += value * value;
+          result.rows[at + k] = (result.rows[at + k] ?? 0) + value * scale;
+        }
+        result.norms[slot] = (result.norms[slot] ?? 0) + Math.sqrt(square) / count;
+      }
+    }
+  };
+  await withSteering(backend, options, () =>
+    feed(backend, sequences, {
+      layers,
+      earlyExit: options.earlyExit ?? true,
+      wants: (index, position) => position === (sequences[index]?.length ?? 0) - 1,
+      visit,
+      call: options,
+    }),
+  );
+  return results;
+}
+
+/** Readings of every position; see Model.project. */
+export async function project(
+  backend: Backend,
+  sequences: readonly Int32Array[],
+  options: ProjectOptions,
+): Promise<Float32Array[]> {
+  const reader = createReader(backend, options.probes);
+  const results = sequences.map((sequence) => new Float32Array(sequence.length * reader.count));
+  await withSteering(backend, options, () =>
+    feed(backend, sequences, {
+      layers: reader.layers,
+      earlyExit: backend.info.reading === 'tensor-callback',
+      wants: (index, position) => position === (sequences[index]?.length ?? 0) - 1,
+      visit: (span) => {
+        const result = results[span.index];
+        if (result === undefined) return;
+        for (let i = 0; i < span.count; i++) {
+          reader.read(span.row + i, result, (span.from + i) * reader.count);
+        }
+      },
+      call: options,
+    }),
+  );
+  return results;
+}
+
+/** Log-probabilities of continuations; see Model.score. */
+export async function score(
+  backend: Backend,
+  requests: readonly ScoreRequest[],
+  options: CallOptions,
+): Promise<Float32Array[]> {
+  const results = requests.map((request) => new Float32Array(request.continuation.length));
+  const sequences = requests.map((request) => {
+    if (request.prompt.length === 0) throw new InvalidInputError('score: expected a prompt, got no tokens');
+    return Int32Array.from([...request.prompt, ...request.continuation.slice(0, -1)]);
+  });
+  const firstOf = (index: number): number => (requests[index]?.prompt.length ?? 1) - 1;
+  await withSteering(backend, options, () =>
+    feed(backend, sequences, {
+      layers: [],
+      earlyExit: false,
+      wants: (index, position) => position >= firstOf(index),
+      visit: (span) => {
+        const request = requests[span.index];
+        for (let i = 0; i < span.count; i++) {
+          const k = span.from + i - firstOf(span.index);
+          const token = request?.continuation[k];
+          if (k < 0 || token === undefined) continue;
+          const logits = backend.logits(span.row + i);
+          const result = results[span.index];
+          if (result !== undefined) result[k] = (logits[token] ?? -Infinity) - logSumExp(logits);
+        }
+      },
+      call: options,
+    }),
+  );
+  return results;
+}
+
+/** Runs with the steering of the call and takes it away afterwards, whatever happens. */
+export async function withSteering<T>(
+  backend: Backend,
+  options: CallOptions,
+  run: () => Promise<T>,
+): Promise<T> {
+  const steering = options.steering ?? null;
+  if (steering?.phase !== 'reply') backend.steer(steering?.vectors ?? null);
+  try {
+    return await run();
+  } finally {
+    backend.steer(null);
+  }
+}
+
+/** Projects rows of the last decode on the directions of all probes. */
+export interface Reader {
+  readonly count: number;
+  readonly layers: number[];
+  read(row: number, out: Float32Array, at: number): void;
+}
+
+/** Checks probes against the backend's shape and prepares the reading. */
+export function createReader(backend: Backend, probes: readonly Probe[]): Reader {
+  const { width } = backend.info;
+  const layers = [...new Set(probes.map((probe) => probe.layer))].toSorted((a, b) => a - b);
+  assertLayers(backend, layers);
+  for (const probe of probes) {
+    if (probe.directions.length !== probe.bias.length * width) {
+      throw new ShapeError('probe directions', probe.bias.length * width, probe.directions.length);
+    }
+  }
+  return {
+    count: probes.reduce((sum, probe) => sum + probe.bias.length, 0),
+    layers,
+    read(row: number, out: Float32Array, at: number): void {
+      let target = at;
+      for (const { layer, directions, bias, scale } of probes) {
+        const rows = backend.residual(layer);
+        const residual = rows.subarray(row * width, (row + 1) * width);
+        for (let k = 0; k < bias.length; k++) {
+          out[target++] = (dotAt(directions, k * width, residual) - (bias[k] ?? 0)) * scale;
+        }
+      }
+    },
+  };
+}
+
+/** Dot product of a row of a matrix with a vector; four sums so that the processor can overlap them. */
+function dotAt(matrix: Float32Array, offset: number, vector: Float32Array): number {
+  const n = vector.length;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = 0;
+  for (; i + 3 < n; i += 4) {
+    a += (matrix[offset + i] ?? 0) * (vector[i] ?? 0);
+    b += (matrix[offset + i + 1] ?? 0) * (vector[i + 1] ?? 0);
+    c += (matrix[offset + i + 2] ?? 0) * (vector[i + 2] ?? 0);
+    d += (matrix[offset + i + 3] ?? 0) * (vector[i + 3] ?? 0);
+  }
+  for (; i < n; i++) a += (matrix[offset + i] ?? 0) * (vector[i] ?? 0);
+  return a + b + c + d;
+}

@@ -1,0 +1,98 @@
+/** @file Choosing the next token from logits without sorting the vocabulary. */
+import type { Sampling, TokenChoice } from './engine.ts';
+
+export type Uniform = () => number;
+
+/** Uniform numbers in [0, 1) from a 32-bit seed (the generator known as mulberry32). */
+export function uniformFrom(seed: number): Uniform {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** log(sum(exp(logits))), in nats; -Infinity if all are. */
+export function logSumExp(logits: Float32Array): number {
+  let max = -Infinity;
+  for (const value of logits) if (value > max) max = value;
+  if (max === -Infinity) return max;
+  let sum = 0;
+  for (const value of logits) sum += Math.exp(value - max);
+  return max + Math.log(sum);
+}
+
+/** Indices of the `count` largest values, largest first; ties keep the lower index. */
+export function largest(values: Float32Array, count: number): number[] {
+  const best: number[] = [];
+  let floor = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? -Infinity;
+    if (best.length === count && value <= floor) continue;
+    let at = best.length;
+    while (at > 0 && (values[best[at - 1] ?? 0] ?? 0) < value) at--;
+    best.splice(at, 0, i);
+    if (best.length > count) best.pop();
+    floor = values[best.at(-1) ?? 0] ?? -Infinity;
+  }
+  return best;
+}
+
+/** Candidates that top-p can need in practice; the tail beyond holds a negligible share. */
+const candidateLimit = 1024;
+
+/** Picks a token id; greedy at temperature 0. -Infinity marks forbidden tokens. */
+export function pick(logits: Float32Array, sampling: Sampling, uniform: Uniform): number {
+  const temperature = sampling.temperature ?? 0;
+  if (temperature <= 0) return largest(logits, 1)[0] ?? 0;
+  const topK = sampling.topK ?? 0;
+  const topP = sampling.topP ?? 1;
+  const minP = sampling.minP ?? 0;
+  if (topK <= 0 && topP >= 1 && minP <= 0) return pickFromAll(logits, temperature, uniform);
+  const ids = largest(logits, topK > 0 ? Math.min(topK, candidateLimit) : candidateLimit);
+  const top = logits[ids[0] ?? 0] ?? 0;
+  const weights = ids.map((id) => Math.exp(((logits[id] ?? -Infinity) - top) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let kept = 0;
+  let mass = 0;
+  for (const weight of weights) {
+    if (kept > 0 && (mass >= topP * total || weight < minP)) break;
+    mass += weight;
+    kept++;
+  }
+  let rest = uniform() * mass;
+  for (let i = 0; i < kept; i++) {
+    rest -= weights[i] ?? 0;
+    if (rest <= 0) return ids[i] ?? 0;
+  }
+  return ids[0] ?? 0;
+}
+
+function pickFromAll(logits: Float32Array, temperature: number, uniform: Uniform): number {
+  const top = logits.reduce((max, value) => Math.max(max, value), -Infinity);
+  let total = 0;
+  for (const value of logits) total += Math.exp((value - top) / temperature);
+  let rest = uniform() * total;
+  for (let i = 0; i < logits.length; i++) {
+    rest -= Math.exp(((logits[i] ?? -Infinity) - top) / temperature);
+    if (rest <= 0 && logits[i] !== -Infinity) return i;
+  }
+  return largest(logits, 1)[0] ?? 0;
+}
+
+/** The most probable tokens with their log-probabilities at temperature 1. */
+export function alternatives(
+  logits: Float32Array,
+  count: number,
+  textOf: (token: number) => string,
+): TokenChoice[] {
+  if (count <= 0) return [];
+  const total = logSumExp(logits);
+  return largest(logits, count).map((token) => ({
+    token,
+    text: textOf(token),
+    logprob: (logits[token] ?? -Infinity) - total,
+  }));
+}
