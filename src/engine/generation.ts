@@ -1,16 +1,17 @@
 /** @file Generation of several replies side by side over any backend, with readings per token. */
 import { InvalidInputError } from '../errors.ts';
+import { type Random, randomFrom } from '../math/random.ts';
 import type { Backend, GrammarState } from './backend.ts';
 import type { Generated, GeneratedToken, GenerateOptions, GenerateRequest } from './engine.ts';
 import { breathe, createReader, type Reader } from './runner.ts';
-import { alternatives, logSumExp, pick, uniformFrom, type Uniform } from './sampling.ts';
+import { alternatives, logSumExp, pick } from './sampling.ts';
 
 /** One reply that is being written. */
 interface Reply {
   readonly index: number;
   readonly sequence: number;
   readonly request: GenerateRequest;
-  readonly uniform: Uniform;
+  readonly random: Random;
   readonly grammar: GrammarState | null;
   readonly decoder: InstanceType<typeof TextDecoder>;
   readonly promptReadings: Float32Array;
@@ -78,7 +79,7 @@ function nextWave(
       index,
       sequence: wave.length,
       request,
-      uniform: uniformFrom(request.seed ?? 0),
+      random: randomFrom(request.seed ?? 0),
       grammar: request.grammar === undefined ? null : backend.grammar(request.grammar),
       decoder: new TextDecoder(),
       promptReadings: new Float32Array(request.prompt.length * directions),
@@ -172,7 +173,7 @@ function choose(backend: Backend, reply: Reply, logits: Float32Array): void {
     shaped[token] = (shaped[token] ?? -Infinity) + bias;
   }
   grammar?.mask(shaped);
-  const token = pick(shaped, request, reply.uniform);
+  const token = pick(shaped, request, reply.random);
   if (backend.isEnd(token)) {
     reply.stopReason = 'end';
     return;

@@ -1,18 +1,6 @@
 /** @file Choosing the next token from logits without sorting the vocabulary. */
+import type { Random } from '../math/random.ts';
 import type { Sampling, TokenChoice } from './engine.ts';
-
-export type Uniform = () => number;
-
-/** Uniform numbers in [0, 1) from a 32-bit seed (the generator known as mulberry32). */
-export function uniformFrom(seed: number): Uniform {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 /** log(sum(exp(logits))), in nats; -Infinity if all are. */
 export function logSumExp(logits: Float32Array): number {
@@ -44,13 +32,13 @@ export function largest(values: Float32Array, count: number): number[] {
 const candidateLimit = 1024;
 
 /** Picks a token id; greedy at temperature 0. -Infinity marks forbidden tokens. */
-export function pick(logits: Float32Array, sampling: Sampling, uniform: Uniform): number {
+export function pick(logits: Float32Array, sampling: Sampling, random: Random): number {
   const temperature = sampling.temperature ?? 0;
   if (temperature <= 0) return largest(logits, 1)[0] ?? 0;
   const topK = sampling.topK ?? 0;
   const topP = sampling.topP ?? 1;
   const minP = sampling.minP ?? 0;
-  if (topK <= 0 && topP >= 1 && minP <= 0) return pickFromAll(logits, temperature, uniform);
+  if (topK <= 0 && topP >= 1 && minP <= 0) return pickFromAll(logits, temperature, random);
   const ids = largest(logits, topK > 0 ? Math.min(topK, candidateLimit) : candidateLimit);
   const top = logits[ids[0] ?? 0] ?? 0;
   const weights = ids.map((id) => Math.exp(((logits[id] ?? -Infinity) - top) / temperature));
@@ -62,7 +50,7 @@ export function pick(logits: Float32Array, sampling: Sampling, uniform: Uniform)
     mass += weight;
     kept++;
   }
-  let rest = uniform() * mass;
+  let rest = random() * mass;
   for (let i = 0; i < kept; i++) {
     rest -= weights[i] ?? 0;
     if (rest <= 0) return ids[i] ?? 0;
@@ -70,11 +58,11 @@ export function pick(logits: Float32Array, sampling: Sampling, uniform: Uniform)
   return ids[0] ?? 0;
 }
 
-function pickFromAll(logits: Float32Array, temperature: number, uniform: Uniform): number {
+function pickFromAll(logits: Float32Array, temperature: number, random: Random): number {
   const top = logits.reduce((max, value) => Math.max(max, value), -Infinity);
   let total = 0;
   for (const value of logits) total += Math.exp((value - top) / temperature);
-  let rest = uniform() * total;
+  let rest = random() * total;
   for (let i = 0; i < logits.length; i++) {
     rest -= Math.exp(((logits[i] ?? -Infinity) - top) / temperature);
     if (rest <= 0 && logits[i] !== -Infinity) return i;

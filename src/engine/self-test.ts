@@ -3,8 +3,9 @@
  * control vectors silently, so the residual after the steered block must move by exactly the vector.
  */
 import { UnsupportedModelError } from '../errors.ts';
+import { randomFrom } from '../math/random.ts';
 import type { Backend } from './backend.ts';
-import { uniformFrom } from './sampling.ts';
+
 
 /** Accepted deviation as a share of the vector's norm; float32 sums and quantised rows stay far below. */
 const tolerance = 0.01;
@@ -16,9 +17,9 @@ export function selfTest(backend: Backend): number {
   if (blocks < 3) return 0;
   const tokens = backend.tokenize('The kettle sings.', true, false);
   const before = residualAt(backend, tokens, layer);
-  const uniform = uniformFrom(7);
+  const random = randomFrom(7);
   const norm = Math.hypot(...before.subarray(before.length - width)) || 1;
-  const vector = Float32Array.from({ length: width }, () => (uniform() - 0.5) * norm * 0.1);
+  const vector = Float32Array.from({ length: width }, () => (random() - 0.5) * norm * 0.1);
   backend.steer(new Map([[layer, vector]]));
   const after = residualAt(backend, tokens, layer);
   backend.steer(null);

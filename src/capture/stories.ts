@@ -1,0 +1,150 @@
+/**
+ * @file Stories to pooled residuals: the mean over positions from the 20th on, at every layer that the
+ * engine reads, in one pass ("Emotion Concepts...", 2026, methods; short stories begin at the 20th).
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { InvalidInputError } from '../errors.ts';
+import { readJsonLines } from '../formats/jsonl.ts';
+import type { Model } from '../engine/engine.ts';
+
+const storySchema = z.object({
+  emotion: z.string().min(1),
+  topic: z.union([z.string().min(1), z.number()]).transform(String),
+  text: z.string().min(1),
+});
+export type Story = z.infer<typeof storySchema>;
+
+/** First position that counts: before it a story has hardly begun (protocol section 1). */
+export const defaultFrom = 20;
+
+export interface StoryMeans {
+  readonly stories: readonly Story[];
+  readonly layers: readonly number[];
+  readonly width: number;
+  /** One array a layer: [stories, width], row-major. */
+  readonly means: readonly Float32Array[];
+  /** Mean residual norm per layer over all pooled positions of all stories, [layers]. */
+  readonly norms: Float32Array;
+  /** Stories that came from an interrupted run. */
+  readonly resumed: number;
+}
+
+/** Reads stories and checks that the design is crossed: each emotion once with each topic. */
+export function loadStories(path: string): Story[] {
+  const stories = readJsonLines(path, storySchema);
+  if (stories.length === 0) throw new InvalidInputError(`${path}: expected stories, got an empty file`);
+  const topics = new Set(stories.map((story) => story.topic));
+  const emotions = new Set(stories.map((story) => story.emotion));
+  const cells = new Set<string>();
+  for (const { emotion, topic } of stories) {
+    const cell = JSON.stringify([emotion, topic]);
+    if (cells.has(cell)) throw new InvalidInputError(`${path}: expected one story for ${emotion} on topic ${topic}, got two`);
+    cells.add(cell);
+  }
+  if (topics.size < 2 || emotions.size < 2 || cells.size !== topics.size * emotions.size) {
+    throw new InvalidInputError(
+      `${path}: expected every emotion with every topic, got ${cells.size} stories for ${emotions.size} emotions x ${topics.size} topics`,
+      { hint: 'each line is {"emotion", "topic", "text"}; add what is missing or remove the incomplete emotions' },
+    );
+  }
+  return stories;
+}
+
+/** Identifies a corpus by its content, whatever its order. */
+export function corpusHash(stories: readonly Story[]): string {
+  const lines = stories.map((story) => JSON.stringify([story.emotion, story.topic, story.text])).toSorted();
+  return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16);
+}
+
+export interface CaptureStoriesOptions {
+  /** First pooled position. @default defaultFrom */
+  readonly from?: number;
+  readonly layers?: readonly number[];
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+  /** File that keeps finished stories until the run ends; an interrupted run goes on from it. */
+  readonly partialPath?: string;
+}
+
+/** Stories in one call to the engine: enough to fill batches, few enough to lose little. */
+const chunkSize = 32;
+
+/** Captures all stories; resumable through `partialPath`, which is deleted by `forgetPartial`. */
+export async function captureStories(
+  model: Model,
+  stories: readonly Story[],
+  options: CaptureStoriesOptions = {},
+): Promise<StoryMeans> {
+  const { blocks, width, fingerprint, name } = model.info;
+  const layers = options.layers ?? Array.from({ length: blocks - 1 }, (_, layer) => layer);
+  const from = options.from ?? defaultFrom;
+  const key = JSON.stringify({ version: 1, fingerprint, name, corpus: corpusHash(stories), layers, from });
+  const recordLength = layers.length * (width + 1);
+  const partial = options.partialPath === undefined ? null : openPartial(options.partialPath, key, recordLength);
+  const tokens = await Promise.all(stories.map((story) => model.tokenize(story.text)));
+  // Similar lengths fill batches best; ties keep the corpus order, so a resumed run agrees.
+  const order = stories.map((_, i) => i).toSorted((a, b) => (tokens[a]?.length ?? 0) - (tokens[b]?.length ?? 0) || a - b);
+  const means = layers.map(() => new Float32Array(stories.length * width));
+  const norms = new Float32Array(layers.length);
+  const keep = (story: number, record: Float32Array): void => {
+    for (let l = 0; l < layers.length; l++) {
+      means[l]?.set(record.subarray(l * width, (l + 1) * width), story * width);
+      norms[l] = (norms[l] ?? 0) + (record[layers.length * width + l] ?? 0) / stories.length;
+    }
+  };
+  const resumed = Math.min(partial?.records.length ?? 0, stories.length);
+  for (let i = 0; i < resumed; i++) keep(order[i] ?? 0, partial?.records[i] ?? new Float32Array(recordLength));
+  for (let start = resumed; start < order.length; start += chunkSize) {
+    const chunk = order.slice(start, start + chunkSize);
+    const captured = await model.capture(
+      chunk.map((story) => tokens[story] ?? new Int32Array(0)),
+      { layers, pooling: 'mean', from, ...(options.signal === undefined ? {} : { signal: options.signal }) },
+    );
+    const records = captured.map(({ rows, norms: own }) => {
+      const record = new Float32Array(recordLength);
+      record.set(rows);
+      record.set(own, rows.length);
+      return record;
+    });
+    for (const [i, record] of records.entries()) keep(chunk[i] ?? 0, record);
+    partial?.append(records);
+    options.onProgress?.(start + chunk.length, stories.length);
+  }
+  return { stories, layers, width, means, norms, resumed };
+}
+
+/** Removes the file of an extraction that is complete. */
+export function forgetPartial(path: string): void {
+  if (existsSync(path)) unlinkSync(path);
+}
+
+interface Partial {
+  readonly records: Float32Array[];
+  append(records: readonly Float32Array[]): void;
+}
+
+/** First line: what the records belong to. Then records of float32; a torn last one is cut off. */
+function openPartial(path: string, key: string, recordLength: number): Partial {
+  const head = Buffer.from(`${key}\n`);
+  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  const records: Float32Array[] = [];
+  if (bytes.subarray(0, head.length).equals(head)) {
+    const size = recordLength * 4;
+    const whole = Math.floor((bytes.length - head.length) / size);
+    for (let i = 0; i < whole; i++) {
+      const at = head.length + i * size;
+      records.push(new Float32Array(new Uint8Array(bytes.subarray(at, at + size)).buffer));
+    }
+    if (statSync(path).size !== head.length + whole * size) truncateSync(path, head.length + whole * size);
+  } else {
+    writeFileSync(path, head);
+  }
+  return {
+    records,
+    append(more: readonly Float32Array[]): void {
+      appendFileSync(path, Buffer.concat(more.map((record) => Buffer.from(record.buffer))));
+    },
+  };
+}

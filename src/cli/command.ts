@@ -1,0 +1,106 @@
+/** @file The shape of a command, its help, and its arguments. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { InvalidInputError } from '../errors.ts';
+
+export interface Option {
+  readonly type: 'string' | 'boolean';
+  readonly short?: string;
+  /** Shown in the help, e.g. `FILE`. */
+  readonly value?: string;
+  readonly summary: string;
+}
+
+export interface Values {
+  readonly [name: string]: string | boolean | undefined;
+}
+
+export interface Context {
+  readonly values: Values;
+  readonly positionals: readonly string[];
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** What follows `limbic NAME` in the usage line. */
+  readonly usage: string;
+  readonly description?: string;
+  readonly options: Readonly<Record<string, Option>>;
+  readonly examples: readonly string[];
+  readonly run: (context: Context) => Promise<number | void>;
+}
+
+/** Options that all commands which open a model share. */
+export const modelOptions = {
+  model: { type: 'string', short: 'm', value: 'NAME', summary: 'model: a name of `limbic models`, a .gguf file, or hf:OWNER/REPO[:FILE] (default smollm2-135m)' },
+  context: { type: 'string', value: 'N', summary: 'positions in the context (default 4096)' },
+  threads: { type: 'string', value: 'N', summary: 'threads (default: all cores, at most 16)' },
+  'gpu-layers': { type: 'string', value: 'N', summary: 'blocks on the graphics card, -1 for all (default), 0 for none' },
+  library: { type: 'string', value: 'DIR', summary: 'folder of a llama.cpp that you built yourself' },
+} as const satisfies Record<string, Option>;
+
+export const jsonOption = {
+  json: { type: 'boolean', summary: 'print the result as JSON' },
+} as const satisfies Record<string, Option>;
+
+/** Parses a command's arguments; an unknown or incomplete option is an InvalidInputError. */
+export function parseCommandLine(command: Command, argv: readonly string[]): Omit<Context, 'signal'> {
+  const options: NonNullable<ParseArgsConfig['options']> = { help: { type: 'boolean', short: 'h' } };
+  for (const [name, { type, short }] of Object.entries(command.options)) {
+    options[name] = short === undefined ? { type } : { type, short };
+  }
+  try {
+    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
+    return { values: values as Values, positionals };
+  } catch (cause) {
+    const message = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause);
+    throw new InvalidInputError(`${command.name}: ${message}`, {
+      cause,
+      hint: `limbic ${command.name} --help lists the options`,
+    });
+  }
+}
+
+/** The value of a text option, or undefined. */
+export function text(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A whole number within limits, or the fallback; anything else is an InvalidInputError. */
+export function wholeNumber(
+  values: Values,
+  name: string,
+  limits: { min: number; max: number; fallback: number },
+): number {
+  const value = text(values, name);
+  if (value === undefined) return limits.fallback;
+  const number = Number(value);
+  if (value.trim() === '' || !Number.isInteger(number) || number < limits.min || number > limits.max) {
+    throw new InvalidInputError(
+      `--${name}: expected a whole number from ${limits.min} to ${limits.max}, got "${value}"`,
+    );
+  }
+  return number;
+}
+
+/** Help of one command, in the order usage, what it does, options, examples. */
+export function helpOf(command: Command): string {
+  const rows = Object.entries(command.options).map(([name, option]) => {
+    const short = option.short === undefined ? '    ' : `-${option.short}, `;
+    return [`  ${short}--${name}${option.value === undefined ? '' : ` ${option.value}`}`, option.summary] as const;
+  });
+  const width = Math.max(0, ...rows.map(([left]) => left.length)) + 2;
+  return [
+    `limbic ${command.name}: ${command.summary}`,
+    '',
+    `Usage: limbic ${command.name} ${command.usage}`.trimEnd(),
+    ...(command.description === undefined ? [] : ['', command.description]),
+    ...(rows.length === 0 ? [] : ['', 'Options:', ...rows.map(([left, right]) => left.padEnd(width) + right)]),
+    '',
+    'Examples:',
+    ...command.examples.map((example) => `  ${example}`),
+  ].join('\n');
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+/** @file The entry of the program: finds the command, maps errors to one sentence and an exit code. */
+import { readFileSync } from 'node:fs';
+import { LimbicError, NotFoundError, type ErrorCode } from '../errors.ts';
+import { type Command, helpOf, parseCommandLine } from './command.ts';
+import { commands } from './commands.ts';
+
+const exitCodes: Partial<Record<ErrorCode, number>> = { 'invalid-input': 2, 'not-found': 2, 'bad-file': 2 };
+/** Exit status of a program that Ctrl-C ended. */
+const interrupted = 130;
+
+function overview(list: readonly Command[]): string {
+  const width = Math.max(...list.map((command) => command.name.length)) + 2;
+  return [
+    'limbic: map, watch and steer emotion-like directions in language models',
+    '',
+    'Usage: limbic COMMAND [options]',
+    '',
+    ...list.map((command) => `  ${command.name.padEnd(width)}${command.summary}`),
+    '',
+    'limbic COMMAND --help shows options and examples. Start with: limbic demo',
+    'The readings are of internal representations; nothing here shows that a model feels anything.',
+  ].join('\n');
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof Error && error.name === 'AbortError') {
+    console.error('stopped');
+    return interrupted;
+  }
+  if (debug) console.error(error);
+  if (error instanceof LimbicError) {
+    console.error(`limbic: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
+    return exitCodes[error.code] ?? 1;
+  }
+  console.error(
+    `limbic: unexpected: ${error instanceof Error ? error.message : String(error)} (--debug shows where)`,
+  );
+  return 1;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(overview(commands));
+    return name === undefined ? 2 : 0;
+  }
+  if (name === '--version') {
+    console.log(version());
+    return 0;
+  }
+  const debug = rest.includes('--debug');
+  const args = rest.filter((arg) => arg !== '--debug');
+  const stop = new AbortController();
+  process.on('SIGINT', () => {
+    if (stop.signal.aborted) process.exit(interrupted);
+    stop.abort(new DOMException('stopped', 'AbortError'));
+  });
+  try {
+    const command = commands.find((candidate) => candidate.name === name);
+    if (command === undefined) throw new NotFoundError('command', name, commands.map((c) => c.name));
+    if (args.includes('--help') || args.includes('-h')) {
+      console.log(helpOf(command));
+      return 0;
+    }
+    const parsed = parseCommandLine(command, args);
+    return (await command.run({ ...parsed, signal: stop.signal })) ?? 0;
+  } catch (error) {
+    return report(error, debug);
+  }
+}
+
+// A reader that closes early (`limbic read ... | head`) is no fault.
+process.stdout.on('error', () => process.exit(0));
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,51 @@
+/** @file Messages to the text that a model was trained on, through the template in its file. */
+import { Template } from '@huggingface/jinja';
+import { InvalidInputError } from '../errors.ts';
+import type { ModelInfo } from './engine.ts';
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+/** Longest template that we render; those in circulation stay below 20,000 characters. */
+const templateLimit = 100_000;
+
+/**
+ * The conversation as one text. With `forReply` (default) it ends where the model's reply begins.
+ * A base model without a template gets a plain transcript. Tokenize with `parseSpecial`, without
+ * `addSpecial` if the text begins with the model's own begin-of-sequence token.
+ */
+export function formatChat(
+  info: ModelInfo,
+  messages: readonly ChatMessage[],
+  options: { forReply?: boolean } = {},
+): string {
+  const forReply = options.forReply ?? true;
+  if (messages.length === 0) throw new InvalidInputError('chat: expected at least one message, got none');
+  if (info.chatTemplate === null) return plainTranscript(messages, forReply);
+  if (info.chatTemplate.length > templateLimit) {
+    throw new InvalidInputError(
+      `chat template: expected at most ${templateLimit} characters, got ${info.chatTemplate.length}`,
+    );
+  }
+  try {
+    return new Template(info.chatTemplate).render({
+      messages: messages.map(({ role, content }) => ({ role, content })),
+      add_generation_prompt: forReply,
+      bos_token: info.bosText,
+      eos_token: info.eosText,
+    });
+  } catch (cause) {
+    throw new InvalidInputError(
+      `chat template: ${info.name} refused these messages (${cause instanceof Error ? cause.message : String(cause)})`,
+      { cause, hint: 'some templates accept no system message, or want user and assistant in turn' },
+    );
+  }
+}
+
+function plainTranscript(messages: readonly ChatMessage[], forReply: boolean): string {
+  const names = { system: 'Note', user: 'User', assistant: 'Assistant' };
+  const lines = messages.map(({ role, content }) => `${names[role]}: ${content}`);
+  return forReply ? `${lines.join('\n')}\nAssistant:` : lines.join('\n');
+}
