@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const layers = [
   ['errors.ts'],
   ['math', 'api'],
-  ['formats'],
+  ['formats', 'charts'],
   ['engine', 'store'],
   ['capture'],
   ['vectors'],

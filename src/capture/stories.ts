@@ -3,7 +3,8 @@
  * engine reads, in one pass ("Emotion Concepts...", 2026, methods; short stories begin at the 20th).
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
@@ -64,14 +65,14 @@ export interface CaptureStoriesOptions {
   readonly layers?: readonly number[];
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
-  /** File that keeps finished stories until the run ends; an interrupted run goes on from it. */
-  readonly partialPath?: string;
+  /** File that keeps finished stories: an interrupted run goes on from it, a complete one is read back. */
+  readonly meansPath?: string;
 }
 
 /** Stories in one call to the engine: enough to fill batches, few enough to lose little. */
 const chunkSize = 32;
 
-/** Captures all stories; resumable through `partialPath`, which is deleted by `forgetPartial`. */
+/** Captures all stories that `meansPath` does not hold yet. */
 export async function captureStories(
   model: Model,
   stories: readonly Story[],
@@ -82,7 +83,7 @@ export async function captureStories(
   const from = options.from ?? defaultFrom;
   const key = JSON.stringify({ version: 1, fingerprint, name, corpus: corpusHash(stories), layers, from });
   const recordLength = layers.length * (width + 1);
-  const partial = options.partialPath === undefined ? null : openPartial(options.partialPath, key, recordLength);
+  const partial = options.meansPath === undefined ? null : openPartial(options.meansPath, key, recordLength);
   const tokens = await Promise.all(stories.map((story) => model.tokenize(story.text)));
   // Similar lengths fill batches best; ties keep the corpus order, so a resumed run agrees.
   const order = stories.map((_, i) => i).toSorted((a, b) => (tokens[a]?.length ?? 0) - (tokens[b]?.length ?? 0) || a - b);
@@ -115,11 +116,6 @@ export async function captureStories(
   return { stories, layers, width, means, norms, resumed };
 }
 
-/** Removes the file of an extraction that is complete. */
-export function forgetPartial(path: string): void {
-  if (existsSync(path)) unlinkSync(path);
-}
-
 interface Partial {
   readonly records: Float32Array[];
   append(records: readonly Float32Array[]): void;
@@ -139,6 +135,7 @@ function openPartial(path: string, key: string, recordLength: number): Partial {
     }
     if (statSync(path).size !== head.length + whole * size) truncateSync(path, head.length + whole * size);
   } else {
+    mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, head);
   }
   return {

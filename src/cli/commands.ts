@@ -1,0 +1,21 @@
+/** @file All commands, in the order of the help. */
+import { benchCommand } from './bench.ts';
+import { chatCommand } from './chat.ts';
+import type { Command } from './command.ts';
+import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
+import { extractCommand, validateCommand } from './extract.ts';
+import { fetchCommand, modelsCommand } from './models.ts';
+import { readCommand } from './read.ts';
+
+export const commands: readonly Command[] = [
+  demoCommand,
+  readCommand,
+  chatCommand,
+  extractCommand,
+  validateCommand,
+  modelsCommand,
+  fetchCommand,
+  doctorCommand,
+  benchCommand,
+];

@@ -1,0 +1,93 @@
+/** @file Reads a text or a conversation: every emotion at every position, for the passage and before the reply. */
+import { type ChatMessage, formatChat } from '../engine/chat-template.ts';
+import type { Model, ModelInfo } from '../engine/engine.ts';
+import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+
+export interface Reading {
+  readonly layer: number;
+  readonly emotions: readonly string[];
+  readonly tokens: readonly string[];
+  /** [positions, emotions]: projection of the centred residual as a share of the mean residual norm. */
+  readonly values: Float32Array;
+  /** True if the text ends where a reply would begin. */
+  readonly beforeReply: boolean;
+}
+
+export interface ReadOptions {
+  /** @default all emotions of the pack */
+  readonly emotions?: readonly string[];
+  /** @default pack.bestLayer */
+  readonly layer?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Tokens of a conversation that ends where the reply begins. */
+export async function chatTokens(model: Model, messages: readonly ChatMessage[]): Promise<Int32Array> {
+  const prompt = formatChat(model.info, messages);
+  return model.tokenize(prompt, { addSpecial: !beginsWithBos(model.info, prompt), parseSpecial: true });
+}
+
+function beginsWithBos(info: ModelInfo, prompt: string): boolean {
+  return info.bosText !== '' && prompt.startsWith(info.bosText);
+}
+
+/** Reads a plain text. */
+export async function readText(model: Model, pack: VectorPack, text: string, options: ReadOptions = {}): Promise<Reading> {
+  return readTokens(model, pack, { tokens: await model.tokenize(text), beforeReply: false }, options);
+}
+
+/** Reads a conversation up to the place where the next reply begins. */
+export async function readChat(model: Model, pack: VectorPack, messages: readonly ChatMessage[], options: ReadOptions = {}): Promise<Reading> {
+  return readTokens(model, pack, { tokens: await chatTokens(model, messages), beforeReply: true }, options);
+}
+
+async function readTokens(
+  model: Model,
+  pack: VectorPack,
+  input: { tokens: Int32Array; beforeReply: boolean },
+  options: ReadOptions,
+): Promise<Reading> {
+  const layer = options.layer ?? pack.bestLayer;
+  const emotions = options.emotions ?? pack.emotions;
+  const probes = [makeProbe(pack, emotions, layer)];
+  const [values = new Float32Array(0)] = await model.project([input.tokens], {
+    probes,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const tokens = await model.pieces(input.tokens);
+  return { layer, emotions, tokens, values, beforeReply: input.beforeReply };
+}
+
+/** Value of one emotion at every position. */
+export function traceOf(reading: Reading, emotion: string): number[] {
+  const index = reading.emotions.indexOf(emotion);
+  return reading.tokens.map((_, position) => reading.values[position * reading.emotions.length + index] ?? NaN);
+}
+
+export interface Ranked {
+  readonly emotion: string;
+  readonly value: number;
+}
+
+/** All emotions by their mean over the positions, strongest first; the first token (an attention sink) is left out. */
+export function strongestOver(reading: Reading, from = 1, to = reading.tokens.length): Ranked[] {
+  const first = Math.min(from, to - 1);
+  return reading.emotions
+    .map((emotion, k) => {
+      let sum = 0;
+      for (let position = first; position < to; position++) sum += reading.values[position * reading.emotions.length + k] ?? 0;
+      return { emotion, value: sum / (to - first) };
+    })
+    .toSorted((a, b) => b.value - a.value);
+}
+
+/** All emotions at the last position, strongest first. */
+export function strongestAtEnd(reading: Reading): Ranked[] {
+  return strongestOver(reading, reading.tokens.length - 1);
+}
+
+/** Value that the display paints in full colour: the 99th percentile of the sizes, without the first token. */
+export function displayMax(reading: Reading, emotion: string): number {
+  const sizes = traceOf(reading, emotion).slice(1).map(Math.abs).toSorted((a, b) => a - b);
+  return sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 1;
+}
