@@ -30,7 +30,7 @@ export function shuffled<T>(items: readonly T[], random: Random): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1));
-    const [a, b] = [result[i] as T, result[j] as T];
+    const [a, b] = [result[i]!, result[j]!];
     result[i] = b;
     result[j] = a;
   }
