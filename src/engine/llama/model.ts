@@ -1,13 +1,12 @@
 /** @file Opens a GGUF file as a Model whose work happens in a child process. */
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import type { BackendInfo } from '../backend.ts';
 import type {
   Captured,
   Generated,
   Model,
   ModelInfo,
 } from '../engine.ts';
+import { fingerprintOf } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
 import type { Opened } from './protocol.ts';
 import { defaultThreads } from './threads.ts';
@@ -32,12 +31,6 @@ export interface LlamaModel extends Model {
   readonly pid: number | undefined;
   /** Deviation of the steering self-test at load, as a share of the vector's norm. */
   readonly selfTest: number;
-}
-
-/** Same weights in another quantisation have the same fingerprint. */
-export function fingerprintOf(info: BackendInfo): string {
-  const shape = [info.architecture, info.blocks, info.width, info.vocabulary, info.bosText, info.eosText];
-  return createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 16);
 }
 
 /** Loads a GGUF file. Throws EngineError if the library cannot, UnsupportedModelError if it cannot be steered. */

@@ -1,0 +1,28 @@
+/** @file The toy engine as a Model, in this process. */
+import type { Model } from '../engine.ts';
+import { fingerprintOf } from '../fingerprint.ts';
+import { generate } from '../generation.ts';
+import { piecesOf } from '../pieces.ts';
+import { capture, project, score } from '../runner.ts';
+import { createToyBackend, type ToyOptions } from './backend.ts';
+
+/** Opens a toy model; calls queue as on any engine. */
+export function openToyModel(options: ToyOptions = {}): Model {
+  const backend = createToyBackend(options);
+  let queue: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const result = queue.then(run);
+    queue = result.catch(() => null);
+    return result;
+  };
+  return {
+    info: { ...backend.info, name: 'toy', fingerprint: fingerprintOf(backend.info), path: null },
+    tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) => backend.tokenize(text, addSpecial, parseSpecial),
+    pieces: async (tokens) => piecesOf(backend, tokens),
+    capture: (sequences, call) => inTurn(() => capture(backend, sequences, call)),
+    project: (sequences, call) => inTurn(() => project(backend, sequences, call)),
+    generate: (requests, call = {}) => inTurn(() => generate(backend, requests, call)),
+    score: (requests, call = {}) => inTurn(() => score(backend, requests, call)),
+    [Symbol.asyncDispose]: async () => backend.dispose(),
+  };
+}
