@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+
 import { expect, test } from 'vitest';
 
 /** Folders of src/, lowest first. A folder may import itself and any folder below it. */

@@ -10,7 +10,8 @@ export function tinyGguf(architecture = 'llama'): Buffer {
     bytes.writeBigUInt64LE(BigInt(value));
     return bytes;
   };
-  const text = (value: string): Buffer => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
+  const text = (value: string): Buffer =>
+    Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
   const keys: Buffer[] = [
     Buffer.concat([text('general.architecture'), u32(8), text(architecture)]),
     Buffer.concat([text(`${architecture}.block_count`), u32(4), u32(2)]),
@@ -20,6 +21,13 @@ export function tinyGguf(architecture = 'llama'): Buffer {
     Buffer.concat([text('tokenizer.chat_template'), u32(8), text('{{ messages }}')]),
   ];
   const tensor = Buffer.concat([text('x'), u32(1), u64(8), u32(0), u64(0)]);
-  const head = Buffer.concat([Buffer.from('GGUF'), u32(3), u64(1), u64(keys.length), ...keys, tensor]);
+  const head = Buffer.concat([
+    Buffer.from('GGUF'),
+    u32(3),
+    u64(1),
+    u64(keys.length),
+    ...keys,
+    tensor,
+  ]);
   return Buffer.concat([head, Buffer.alloc((32 - (head.length % 32)) % 32), Buffer.alloc(32)]);
 }

@@ -3,12 +3,22 @@
  * engine reads, in one pass ("Emotion Concepts...", 2026, methods; short stories begin at the 20th).
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+
 import { z } from 'zod';
+
+import type { Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
-import type { Model } from '../engine/engine.ts';
 
 const storySchema = z.object({
   emotion: z.string().min(1),
@@ -35,19 +45,25 @@ export interface StoryMeans {
 /** Reads stories and checks that the design is crossed: each emotion once with each topic. */
 export function loadStories(path: string): Story[] {
   const stories = readJsonLines(path, storySchema);
-  if (stories.length === 0) throw new InvalidInputError(`${path}: expected stories, got an empty file`);
+  if (stories.length === 0)
+    throw new InvalidInputError(`${path}: expected stories, got an empty file`);
   const topics = new Set(stories.map((story) => story.topic));
   const emotions = new Set(stories.map((story) => story.emotion));
   const cells = new Set<string>();
   for (const { emotion, topic } of stories) {
     const cell = JSON.stringify([emotion, topic]);
-    if (cells.has(cell)) throw new InvalidInputError(`${path}: expected one story for ${emotion} on topic ${topic}, got two`);
+    if (cells.has(cell))
+      throw new InvalidInputError(
+        `${path}: expected one story for ${emotion} on topic ${topic}, got two`,
+      );
     cells.add(cell);
   }
   if (topics.size < 2 || emotions.size < 2 || cells.size !== topics.size * emotions.size) {
     throw new InvalidInputError(
       `${path}: expected every emotion with every topic, got ${cells.size} stories for ${emotions.size} emotions x ${topics.size} topics`,
-      { hint: 'each line is {"emotion", "topic", "text"}; add what is missing or remove the incomplete emotions' },
+      {
+        hint: 'each line is {"emotion", "topic", "text"}; add what is missing or remove the incomplete emotions',
+      },
     );
   }
   return stories;
@@ -55,7 +71,9 @@ export function loadStories(path: string): Story[] {
 
 /** Identifies a corpus by its content, whatever its order. */
 export function corpusHash(stories: readonly Story[]): string {
-  const lines = stories.map((story) => JSON.stringify([story.emotion, story.topic, story.text])).toSorted();
+  const lines = stories
+    .map((story) => JSON.stringify([story.emotion, story.topic, story.text]))
+    .toSorted();
   return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16);
 }
 
@@ -81,12 +99,22 @@ export async function captureStories(
   const { blocks, width, fingerprint, name } = model.info;
   const layers = options.layers ?? Array.from({ length: blocks - 1 }, (_, layer) => layer);
   const from = options.from ?? defaultFrom;
-  const key = JSON.stringify({ version: 1, fingerprint, name, corpus: corpusHash(stories), layers, from });
+  const key = JSON.stringify({
+    version: 1,
+    fingerprint,
+    name,
+    corpus: corpusHash(stories),
+    layers,
+    from,
+  });
   const recordLength = layers.length * (width + 1);
-  const partial = options.meansPath === undefined ? null : openPartial(options.meansPath, key, recordLength);
+  const partial =
+    options.meansPath === undefined ? null : openPartial(options.meansPath, key, recordLength);
   const tokens = await Promise.all(stories.map((story) => model.tokenize(story.text)));
   // Similar lengths fill batches best; ties keep the corpus order, so a resumed run agrees.
-  const order = stories.map((_, i) => i).toSorted((a, b) => (tokens[a]?.length ?? 0) - (tokens[b]?.length ?? 0) || a - b);
+  const order = stories
+    .map((_, i) => i)
+    .toSorted((a, b) => (tokens[a]?.length ?? 0) - (tokens[b]?.length ?? 0) || a - b);
   const means = layers.map(() => new Float32Array(stories.length * width));
   const norms = new Float32Array(layers.length);
   const keep = (story: number, record: Float32Array): void => {
@@ -96,12 +124,18 @@ export async function captureStories(
     }
   };
   const resumed = Math.min(partial?.records.length ?? 0, stories.length);
-  for (let i = 0; i < resumed; i++) keep(order[i] ?? 0, partial?.records[i] ?? new Float32Array(recordLength));
+  for (let i = 0; i < resumed; i++)
+    keep(order[i] ?? 0, partial?.records[i] ?? new Float32Array(recordLength));
   for (let start = resumed; start < order.length; start += chunkSize) {
     const chunk = order.slice(start, start + chunkSize);
     const captured = await model.capture(
       chunk.map((story) => tokens[story] ?? new Int32Array(0)),
-      { layers, pooling: 'mean', from, ...(options.signal === undefined ? {} : { signal: options.signal }) },
+      {
+        layers,
+        pooling: 'mean',
+        from,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
     );
     const records = captured.map(({ rows, norms: own }) => {
       const record = new Float32Array(recordLength);
@@ -133,7 +167,8 @@ function openPartial(path: string, key: string, recordLength: number): Partial {
       const at = head.length + i * size;
       records.push(new Float32Array(new Uint8Array(bytes.subarray(at, at + size)).buffer));
     }
-    if (statSync(path).size !== head.length + whole * size) truncateSync(path, head.length + whole * size);
+    if (statSync(path).size !== head.length + whole * size)
+      truncateSync(path, head.length + whole * size);
   } else {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, head);

@@ -1,11 +1,21 @@
 import { expect, test } from 'vitest';
+
 import { escapeHtml, renderTokens } from './html.ts';
 import { frameOf, type LineChart, pathOf, renderLineChart } from './line-chart.ts';
 import { renderPage } from './page.ts';
 import { cssColour, share } from './scale.ts';
 import { paintToken, signedBar, sparkline } from './terminal.ts';
 
-const chart: LineChart = { title: 'T', xLabel: 'x', yLabel: 'y', ticks: ['0', '1', '2'], series: [{ name: 'a', values: [0, 10, null] }, { name: 'b', values: [0, 10, 10] }] };
+const chart: LineChart = {
+  title: 'T',
+  xLabel: 'x',
+  yLabel: 'y',
+  ticks: ['0', '1', '2'],
+  series: [
+    { name: 'a', values: [0, 10, null] },
+    { name: 'b', values: [0, 10, 10] },
+  ],
+};
 
 test('frameOf maps the data with a margin of 5 % onto the drawing', () => {
   const frame = frameOf(chart);
@@ -20,7 +30,9 @@ test('pathOf lifts the pen at a gap', () => {
 });
 
 test('renderLineChart keeps labels of lines that end together apart', () => {
-  const heights = [...renderLineChart(chart).matchAll(/<text x="578" y="([\d.]+)"/g)].map((match) => Number(match[1]));
+  const heights = [...renderLineChart(chart).matchAll(/<text x="578" y="([\d.]+)"/g)].map((match) =>
+    Number(match[1]),
+  );
   expect(Math.abs(heights[0]! - heights[1]!)).toBeGreaterThanOrEqual(14);
 });
 
@@ -35,11 +47,18 @@ test('the colour scale is symmetric, grows with the value and ends at its maximu
 
 test('text from a model cannot become markup', () => {
   expect(escapeHtml('<b a="1">&')).toBe('&lt;b a=&quot;1&quot;&gt;&amp;');
-  expect(renderTokens([{ text: '<script>', value: 1, detail: '"x"' }], 'l', 1)).not.toContain('<script>');
+  expect(renderTokens([{ text: '<script>', value: 1, detail: '"x"' }], 'l', 1)).not.toContain(
+    '<script>',
+  );
 });
 
 test('renderPage asks for nothing from the network', () => {
-  const html = renderPage({ title: 't', subtitle: 's', sections: [{ title: 'a', lead: 'b', body: renderLineChart(chart) }], footer: 'f' });
+  const html = renderPage({
+    title: 't',
+    subtitle: 's',
+    sections: [{ title: 'a', lead: 'b', body: renderLineChart(chart) }],
+    footer: 'f',
+  });
   expect(html).not.toMatch(/https?:|src=|<link|<script|url\(/);
 });
 

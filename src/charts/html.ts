@@ -3,11 +3,18 @@ import { cssColour, share } from './scale.ts';
 
 /** Text that is safe inside an element or a quoted attribute. */
 export function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }
 
 /** A table; numbers are aligned right. */
-export function renderTable(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+export function renderTable(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): string {
   const cell = (value: string | number): string =>
     typeof value === 'number' ? `<td class="n">${value}</td>` : `<td>${escapeHtml(value)}</td>`;
   const body = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('');
@@ -28,7 +35,9 @@ export function renderTokens(tokens: readonly ShownToken[], label: string, max: 
       `<span class="t" style="background:${cssColour(value, max)}" title="${escapeHtml(detail)}">${escapeHtml(text)}</span>`,
   );
   const legend = [-1, -0.5, 0, 0.5, 1]
-    .map((s) => `<span style="background:${cssColour(s * max, max)}">${(s * max).toFixed(2)}</span>`)
+    .map(
+      (s) => `<span style="background:${cssColour(s * max, max)}">${(s * max).toFixed(2)}</span>`,
+    )
     .join('');
   return `<figure><div class="tokens">${spans.join('')}</div><figcaption>${escapeHtml(label)} <span class="legend">${legend}</span></figcaption></figure>`;
 }

@@ -16,7 +16,11 @@ export interface LineChart {
   readonly ticks: readonly string[];
   readonly series: readonly Series[];
   /** Shaded region of the control, one pair a point. */
-  readonly band?: { readonly name: string; readonly low: readonly number[]; readonly high: readonly number[] };
+  readonly band?: {
+    readonly name: string;
+    readonly low: readonly number[];
+    readonly high: readonly number[];
+  };
 }
 
 const size = { width: 720, height: 300, left: 64, right: 150, top: 16, bottom: 48 };
@@ -33,12 +37,19 @@ export interface Frame {
 
 /** Maps point indices and values to the drawing; the value axis spans the data and a margin of 5 %. */
 export function frameOf(chart: LineChart): Frame {
-  const all = [...chart.series.flatMap(({ values }) => values), ...(chart.band?.low ?? []), ...(chart.band?.high ?? [])];
+  const all = [
+    ...chart.series.flatMap(({ values }) => values),
+    ...(chart.band?.low ?? []),
+    ...(chart.band?.high ?? []),
+  ];
   const numbers = all.filter((value) => value !== null && Number.isFinite(value)) as number[];
   const [min, max] = numbers.length === 0 ? [0, 1] : [Math.min(...numbers), Math.max(...numbers)];
   const margin = (max - min || Math.abs(max) || 1) * 0.05;
   const [low, high] = [min - margin, max + margin];
-  const inner = { width: size.width - size.left - size.right, height: size.height - size.top - size.bottom };
+  const inner = {
+    width: size.width - size.left - size.right,
+    height: size.height - size.top - size.bottom,
+  };
   const steps = Math.max(1, chart.ticks.length - 1);
   return {
     low,
@@ -55,11 +66,18 @@ export function renderLineChart(chart: LineChart): string {
   const ends = labelPositions(chart, frame);
   for (const [k, series] of chart.series.entries()) {
     const colour = colours[k % colours.length] ?? '#666';
-    parts.push(`<path d="${pathOf(series.values, frame)}" fill="none" stroke="${colour}" stroke-width="2"${series.dashed ? ' stroke-dasharray="5 4"' : ''}/>`);
+    parts.push(
+      `<path d="${pathOf(series.values, frame)}" fill="none" stroke="${colour}" stroke-width="2"${series.dashed ? ' stroke-dasharray="5 4"' : ''}/>`,
+    );
     if (chart.ticks.length <= 40) parts.push(points(series, frame, colour));
-    parts.push(`<text x="${size.width - size.right + 8}" y="${(ends[k] ?? 0).toFixed(1)}" fill="${colour}">${escapeHtml(series.name)}</text>`);
+    parts.push(
+      `<text x="${size.width - size.right + 8}" y="${(ends[k] ?? 0).toFixed(1)}" fill="${colour}">${escapeHtml(series.name)}</text>`,
+    );
   }
-  const rows = chart.ticks.map((tick, i) => [tick, ...chart.series.map(({ values }) => values[i]?.toFixed(4) ?? '')]);
+  const rows = chart.ticks.map((tick, i) => [
+    tick,
+    ...chart.series.map(({ values }) => values[i]?.toFixed(4) ?? ''),
+  ]);
   const table = renderTable([chart.xLabel, ...chart.series.map(({ name }) => name)], rows);
   return `<figure><svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(chart.title)}">${parts.join('')}</svg><figcaption>${escapeHtml(chart.title)}</figcaption><details><summary>the numbers</summary>${table}</details></figure>`;
 }
@@ -82,7 +100,11 @@ export function pathOf(values: readonly (number | null)[], frame: Frame): string
 
 function points({ values, name }: Series, frame: Frame, colour: string): string {
   return values
-    .map((value, i) => (value === null || !Number.isFinite(value) ? '' : `<circle cx="${frame.x(i).toFixed(1)}" cy="${frame.y(value).toFixed(1)}" r="3" fill="${colour}"><title>${escapeHtml(name)}: ${value.toFixed(4)}</title></circle>`))
+    .map((value, i) =>
+      value === null || !Number.isFinite(value)
+        ? ''
+        : `<circle cx="${frame.x(i).toFixed(1)}" cy="${frame.y(value).toFixed(1)}" r="3" fill="${colour}"><title>${escapeHtml(name)}: ${value.toFixed(4)}</title></circle>`,
+    )
     .join('');
 }
 
@@ -91,21 +113,31 @@ function axes(chart: LineChart, frame: Frame): string {
   for (let k = 0; k <= 4; k++) {
     const value = frame.low + ((frame.high - frame.low) * k) / 4;
     const y = frame.y(value).toFixed(1);
-    lines.push(`<line class="grid" x1="${size.left}" x2="${size.width - size.right}" y1="${y}" y2="${y}"/><text class="tick" x="${size.left - 6}" y="${Number(y) + 4}" text-anchor="end">${value.toFixed(3)}</text>`);
+    lines.push(
+      `<line class="grid" x1="${size.left}" x2="${size.width - size.right}" y1="${y}" y2="${y}"/><text class="tick" x="${size.left - 6}" y="${Number(y) + 4}" text-anchor="end">${value.toFixed(3)}</text>`,
+    );
   }
   const step = Math.max(1, Math.ceil(chart.ticks.length / 10));
   for (const [i, tick] of chart.ticks.entries()) {
-    if (i % step === 0) lines.push(`<text class="tick" x="${frame.x(i).toFixed(1)}" y="${size.height - size.bottom + 16}" text-anchor="middle">${escapeHtml(tick)}</text>`);
+    if (i % step === 0)
+      lines.push(
+        `<text class="tick" x="${frame.x(i).toFixed(1)}" y="${size.height - size.bottom + 16}" text-anchor="middle">${escapeHtml(tick)}</text>`,
+      );
   }
   const middle = size.left + (size.width - size.left - size.right) / 2;
-  lines.push(`<text class="tick" x="${middle}" y="${size.height - 8}" text-anchor="middle">${escapeHtml(chart.xLabel)} · ${escapeHtml(chart.yLabel)}</text>`);
+  lines.push(
+    `<text class="tick" x="${middle}" y="${size.height - 8}" text-anchor="middle">${escapeHtml(chart.xLabel)} · ${escapeHtml(chart.yLabel)}</text>`,
+  );
   return lines.join('');
 }
 
 function band(chart: LineChart, frame: Frame): string {
   if (chart.band === undefined) return '';
   const upper = pathOf(chart.band.high, frame);
-  const lower = chart.band.low.map((value, i) => `L${frame.x(i).toFixed(1)} ${frame.y(value).toFixed(1)}`).toReversed().join('');
+  const lower = chart.band.low
+    .map((value, i) => `L${frame.x(i).toFixed(1)} ${frame.y(value).toFixed(1)}`)
+    .toReversed()
+    .join('');
   return `<path d="${upper}${lower}Z" class="band"><title>${escapeHtml(chart.band.name)}</title></path>`;
 }
 

@@ -35,7 +35,8 @@ export function renderPage(page: {
   readonly footer: string;
 }): string {
   const sections = page.sections.map(
-    ({ title, lead, body }) => `<section><h2>${escapeHtml(title)}</h2><p class="lead">${escapeHtml(lead)}</p>${body}</section>`,
+    ({ title, lead, body }) =>
+      `<section><h2>${escapeHtml(title)}</h2><p class="lead">${escapeHtml(lead)}</p>${body}</section>`,
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(page.title)}</title><style>${style}</style></head><body><main><h1>${escapeHtml(page.title)}</h1><p class="sub">${escapeHtml(page.subtitle)}</p>${sections.join('')}<footer>${escapeHtml(page.footer)}</footer></main></body></html>`;
 }

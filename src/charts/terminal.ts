@@ -9,10 +9,14 @@ export function wantsColour(stream: { isTTY?: boolean }, environment: NodeJS.Pro
 
 /** A token on a ground coloured by its value. Without colour the token alone. */
 export function paintToken(text: string, value: number, max: number, colour: boolean): string {
-  const visible = text.replaceAll(/[\u0000-\u0009\u000b-\u001f\u007f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const visible = text.replaceAll(
+    /[\u0000-\u0009\u000b-\u001f\u007f]/g,
+    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
   if (!colour) return visible;
   const [r, g, b] = terminalColour(value, max);
-  const paint = (part: string): string => (part === '' ? '' : `\x1b[48;2;${r};${g};${b}m\x1b[38;2;240;240;240m${part}\x1b[0m`);
+  const paint = (part: string): string =>
+    part === '' ? '' : `\x1b[48;2;${r};${g};${b}m\x1b[38;2;240;240;240m${part}\x1b[0m`;
   return visible.split('\n').map(paint).join('\n');
 }
 
@@ -20,14 +24,18 @@ export function paintToken(text: string, value: number, max: number, colour: boo
 export function signedBar(value: number, max: number, half = 12): string {
   const length = Math.round(Math.abs(share(value, max)) * half);
   const filled = '█'.repeat(length);
-  return value < 0 ? `${' '.repeat(half - length)}${filled}│${' '.repeat(half)}` : `${' '.repeat(half)}│${filled}${' '.repeat(half - length)}`;
+  return value < 0
+    ? `${' '.repeat(half - length)}${filled}│${' '.repeat(half)}`
+    : `${' '.repeat(half)}│${filled}${' '.repeat(half - length)}`;
 }
 
 /** One character a value, from ▁ (the lowest) to █ (the highest). */
 export function sparkline(values: readonly number[]): string {
   const steps = '▁▂▃▄▅▆▇█';
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return values.map((value) => steps[high > low ? Math.round(((value - low) / (high - low)) * 7) : 0]).join('');
+  return values
+    .map((value) => steps[high > low ? Math.round(((value - low) / (high - low)) * 7) : 0])
+    .join('');
 }
 
 /** A signed number of three decimals, as readings are printed. */

@@ -20,7 +20,16 @@ export const benchCommand: Command = {
   name: 'bench',
   summary: 'measure what reading, steering and early exit cost against the bare engine',
   usage: '[--model NAME] [--rounds N] [--json]',
-  options: { ...modelOptions, rounds: { type: 'string', value: 'N', summary: 'repetitions of each arm, in turns (default 7)' }, pack: { type: 'string', value: 'FILE', summary: 'vector pack' }, ...jsonOption },
+  options: {
+    ...modelOptions,
+    rounds: {
+      type: 'string',
+      value: 'N',
+      summary: 'repetitions of each arm, in turns (default 7)',
+    },
+    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...jsonOption,
+  },
   examples: ['limbic bench', 'limbic bench --model qwen2.5-coder-0.5b --rounds 5'],
   run: async (context) => {
     const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 7 });
@@ -28,13 +37,30 @@ export const benchCommand: Command = {
     const pack = loadPackFor(context.values, model);
     const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
     const steering = buildSteering(pack, [{ emotion: pack.emotions[0] ?? '', dose: 0.01 }]);
-    const generation = (options: GenerateOptions) => (): Promise<number> => generate(model, options);
+    const generation = (options: GenerateOptions) => (): Promise<number> =>
+      generate(model, options);
     const arms: Arm[] = [
       { name: 'generate, bare', baseline: 'generate, bare', run: generation({}) },
-      { name: `generate, ${pack.emotions.length} readings a token`, baseline: 'generate, bare', run: generation({ probes }) },
-      { name: 'generate, readings and steering', baseline: 'generate, bare', run: generation({ probes, steering }) },
-      { name: 'prefill, bare full pass', baseline: 'prefill, bare full pass', run: () => prefill(model, null) },
-      { name: `prefill, all layers to ${pack.bestLayer}, early exit`, baseline: 'prefill, bare full pass', run: () => prefill(model, pack.bestLayer) },
+      {
+        name: `generate, ${pack.emotions.length} readings a token`,
+        baseline: 'generate, bare',
+        run: generation({ probes }),
+      },
+      {
+        name: 'generate, readings and steering',
+        baseline: 'generate, bare',
+        run: generation({ probes, steering }),
+      },
+      {
+        name: 'prefill, bare full pass',
+        baseline: 'prefill, bare full pass',
+        run: () => prefill(model, null),
+      },
+      {
+        name: `prefill, all layers to ${pack.bestLayer}, early exit`,
+        baseline: 'prefill, bare full pass',
+        run: () => prefill(model, pack.bestLayer),
+      },
     ];
     const rates = await measure(arms, rounds);
     const median = (name: string): number => quantile(rates.get(name) ?? [], 0.5);
@@ -42,14 +68,37 @@ export const benchCommand: Command = {
       const own = rates.get(name) ?? [];
       const base = rates.get(baseline) ?? [];
       const ratios = own.map((rate, i) => rate / (base[i] ?? NaN));
-      return { name, ratio: quantile(ratios, 0.5), ratioMin: Math.min(...ratios), ratioMax: Math.max(...ratios), tokensPerSecond: median(name) };
+      return {
+        name,
+        ratio: quantile(ratios, 0.5),
+        ratioMin: Math.min(...ratios),
+        ratioMax: Math.max(...ratios),
+        tokensPerSecond: median(name),
+      };
     });
     if (context.values['json'] === true) {
-      console.log(JSON.stringify({ model: model.info.name, threads: model.info.threads, device: model.info.device, rounds, result }, null, 2));
+      console.log(
+        JSON.stringify(
+          {
+            model: model.info.name,
+            threads: model.info.threads,
+            device: model.info.device,
+            rounds,
+            result,
+          },
+          null,
+          2,
+        ),
+      );
       return;
     }
-    console.log(`${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; ratio to the bare pass of the same round`);
-    for (const row of result) console.log(`  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.ratioMin.toFixed(2)} to ${row.ratioMax.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`);
+    console.log(
+      `${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; ratio to the bare pass of the same round`,
+    );
+    for (const row of result)
+      console.log(
+        `  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.ratioMin.toFixed(2)} to ${row.ratioMax.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
+      );
   },
 };
 
@@ -79,12 +128,18 @@ async function generate(model: LlamaModel, options: GenerateOptions): Promise<nu
 /** Tokens per second over eight texts of 128 random tokens. */
 async function prefill(model: LlamaModel, layer: number | null): Promise<number> {
   const random = randomFrom(5);
-  const texts = Array.from({ length: 8 }, () => Int32Array.from({ length: 128 }, () => 100 + Math.floor(random() * 5000)));
+  const texts = Array.from({ length: 8 }, () =>
+    Int32Array.from({ length: 128 }, () => 100 + Math.floor(random() * 5000)),
+  );
   const started = performance.now();
   if (layer === null) {
     await model.score(texts.map((prompt) => ({ prompt, continuation: Int32Array.of(100) })));
   } else {
-    await model.capture(texts, { layers: Array.from({ length: layer + 1 }, (_, k) => k), pooling: 'mean', from: 20 });
+    await model.capture(texts, {
+      layers: Array.from({ length: layer + 1 }, (_, k) => k),
+      pooling: 'mean',
+      from: 20,
+    });
   }
   return (8 * 128) / ((performance.now() - started) / 1000);
 }

@@ -1,12 +1,19 @@
 /** @file `limbic chat`: a conversation with live readings and steering that can change between turns. */
 import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
+
 import { signed, signedBar } from '../charts/terminal.ts';
 import type { ChatMessage } from '../engine/chat-template.ts';
 import type { GenerateRequest, Steering } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError, LimbicError } from '../errors.ts';
-import { buildSteering, coherenceLimit, type Dose, parseDoses, totalDose } from '../steering/steering.ts';
+import {
+  buildSteering,
+  coherenceLimit,
+  type Dose,
+  parseDoses,
+  totalDose,
+} from '../steering/steering.ts';
 import { chatTokens } from '../studies/reading.ts';
 import { emotionDirection, makeProbe, type VectorPack } from '../vectors/pack.ts';
 import { type Command, type Context, modelOptions, text, wholeNumber } from './command.ts';
@@ -20,25 +27,36 @@ export const chatCommand: Command = {
   name: 'chat',
   summary: 'talk with the model, watch its emotions, and steer them',
   usage: '[--steer desperate=0.05,calm=-0.05] [--emotions a,b]',
-  description: 'In the chat: /steer calm=0.1 (or /steer off), /top [N], /save FILE.jsonl, /quit. A dose is a share of the mean residual norm at each steered layer.',
+  description:
+    'In the chat: /steer calm=0.1 (or /steer off), /top [N], /save FILE.jsonl, /quit. A dose is a share of the mean residual norm at each steered layer.',
   options: {
     ...modelOptions,
     steer: { type: 'string', value: 'E=D,…', summary: 'steering to begin with' },
-    emotions: { type: 'string', value: 'a,b', summary: `bars to show (default ${shownByDefault.join(',')})` },
+    emotions: {
+      type: 'string',
+      value: 'a,b',
+      summary: `bars to show (default ${shownByDefault.join(',')})`,
+    },
     system: { type: 'string', value: 'T', summary: 'system message' },
     temperature: { type: 'string', value: 'T', summary: 'from 0 (greedy) to 5 (default 0.7)' },
     seed: { type: 'string', value: 'N', summary: 'seed (default 1)' },
     'max-tokens': { type: 'string', value: 'N', summary: 'longest reply (default 200)' },
     pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
   },
-  examples: ['limbic chat', 'limbic chat --steer desperate=0.05,calm=-0.05', 'printf "Hello\\n/top 5\\n" | limbic chat'],
+  examples: [
+    'limbic chat',
+    'limbic chat --steer desperate=0.05,calm=-0.05',
+    'printf "Hello\\n/top 5\\n" | limbic chat',
+  ],
   run: async (context) => {
     const temperature = temperatureOf(context);
     const doses = text(context.values, 'steer');
     const first = doses === undefined ? [] : parseDoses(doses);
     await using model = await openNamedModel(context);
     const pack = loadPackFor(context.values, model);
-    const shown = text(context.values, 'emotions')?.split(',') ?? shownByDefault.filter((name) => pack.emotions.includes(name));
+    const shown =
+      text(context.values, 'emotions')?.split(',') ??
+      shownByDefault.filter((name) => pack.emotions.includes(name));
     for (const name of shown) emotionDirection(pack, name, pack.bestLayer);
     const chat = new Chat(model, pack, shown, {
       temperature,
@@ -54,7 +72,10 @@ export const chatCommand: Command = {
 
 function temperatureOf({ values }: Context): number {
   const value = Number(text(values, 'temperature') ?? 0.7);
-  if (!(value >= 0 && value <= 5)) throw new InvalidInputError(`--temperature: expected a number from 0 to 5, got "${String(values['temperature'])}"`);
+  if (!(value >= 0 && value <= 5))
+    throw new InvalidInputError(
+      `--temperature: expected a number from 0 to 5, got "${String(values['temperature'])}"`,
+    );
   return value;
 }
 
@@ -82,11 +103,19 @@ class Chat {
   readonly #model: LlamaModel;
   readonly #pack: VectorPack;
   readonly #shown: readonly string[];
-  readonly #sampling: Pick<GenerateRequest, 'temperature' | 'seed' | 'maxTokens'> & { maxTokens: number; seed: number };
+  readonly #sampling: Pick<GenerateRequest, 'temperature' | 'seed' | 'maxTokens'> & {
+    maxTokens: number;
+    seed: number;
+  };
   #steering: Steering | null = null;
   #last: Float32Array = new Float32Array(0);
 
-  constructor(model: LlamaModel, pack: VectorPack, shown: readonly string[], sampling: { temperature: number; seed: number; maxTokens: number }) {
+  constructor(
+    model: LlamaModel,
+    pack: VectorPack,
+    shown: readonly string[],
+    sampling: { temperature: number; seed: number; maxTokens: number },
+  ) {
     this.#model = model;
     this.#pack = pack;
     this.#shown = shown;
@@ -96,8 +125,13 @@ class Chat {
   steer(doses: readonly Dose[]): void {
     this.#steering = buildSteering(this.#pack, doses);
     const total = totalDose(this.#pack, this.#steering);
-    console.log(`steering ${doses.map(({ emotion, dose }) => `${emotion} ${signed(dose, 2)}`).join(', ')}: ${total.toFixed(2)} norms over ${this.#steering.vectors.size} layers`);
-    if (total > coherenceLimit) console.log(`warning: above ${coherenceLimit} norms text may fall apart; read effects there as damage`);
+    console.log(
+      `steering ${doses.map(({ emotion, dose }) => `${emotion} ${signed(dose, 2)}`).join(', ')}: ${total.toFixed(2)} norms over ${this.#steering.vectors.size} layers`,
+    );
+    if (total > coherenceLimit)
+      console.log(
+        `warning: above ${coherenceLimit} norms text may fall apart; read effects there as damage`,
+      );
   }
 
   command(line: string): void {
@@ -114,7 +148,10 @@ class Chat {
       this.#printTop(Number(argument || 8));
     } else if (name === '/save') {
       if (argument === '') throw new InvalidInputError('/save: expected a file name, got none');
-      writeFileSync(argument, this.messages.map((message) => `${JSON.stringify(message)}\n`).join(''));
+      writeFileSync(
+        argument,
+        this.messages.map((message) => `${JSON.stringify(message)}\n`).join(''),
+      );
       console.log(`saved ${this.messages.length} messages to ${argument}`);
     } else {
       throw new InvalidInputError(`chat: expected /steer, /top, /save or /quit, got ${name}`);
@@ -138,7 +175,9 @@ class Chat {
     this.messages.push({ role: 'assistant', content: generated.text });
     const count = emotions.length;
     const mean = new Float32Array(count);
-    for (const { readings } of generated.tokens) for (let k = 0; k < count; k++) mean[k] = (mean[k] ?? 0) + (readings[k] ?? 0) / generated.tokens.length;
+    for (const { readings } of generated.tokens)
+      for (let k = 0; k < count; k++)
+        mean[k] = (mean[k] ?? 0) + (readings[k] ?? 0) / generated.tokens.length;
     this.#last = mean;
     console.log('\n');
     for (const name of this.#shown) {
@@ -148,8 +187,12 @@ class Chat {
   }
 
   #printTop(count: number): void {
-    if (this.#last.length === 0) throw new InvalidInputError('/top: expected a reply first, got none yet');
-    const ranked = this.#pack.emotions.map((emotion, k) => ({ emotion, value: this.#last[k] ?? 0 })).toSorted((a, b) => b.value - a.value);
-    for (const { emotion, value } of ranked.slice(0, Math.max(1, count || 8))) console.log(`  ${emotion.padEnd(18)}${signedBar(value, barMax)} ${signed(value)}`);
+    if (this.#last.length === 0)
+      throw new InvalidInputError('/top: expected a reply first, got none yet');
+    const ranked = this.#pack.emotions
+      .map((emotion, k) => ({ emotion, value: this.#last[k] ?? 0 }))
+      .toSorted((a, b) => b.value - a.value);
+    for (const { emotion, value } of ranked.slice(0, Math.max(1, count || 8)))
+      console.log(`  ${emotion.padEnd(18)}${signedBar(value, barMax)} ${signed(value)}`);
   }
 }

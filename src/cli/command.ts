@@ -1,5 +1,6 @@
 /** @file The shape of a command, its help, and its arguments. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+
 import { InvalidInputError } from '../errors.ts';
 
 export interface Option {
@@ -34,11 +35,25 @@ export interface Command {
 
 /** Options that all commands which open a model share. */
 export const modelOptions = {
-  model: { type: 'string', short: 'm', value: 'NAME', summary: 'model: a name of `limbic models`, a .gguf file, or hf:OWNER/REPO[:FILE] (default smollm2-135m)' },
+  model: {
+    type: 'string',
+    short: 'm',
+    value: 'NAME',
+    summary:
+      'model: a name of `limbic models`, a .gguf file, or hf:OWNER/REPO[:FILE] (default smollm2-135m)',
+  },
   context: { type: 'string', value: 'N', summary: 'positions in the context (default 4096)' },
   threads: { type: 'string', value: 'N', summary: 'threads (default: all cores, at most 16)' },
-  'gpu-layers': { type: 'string', value: 'N', summary: 'blocks on the graphics card, -1 for all (default), 0 for none' },
-  library: { type: 'string', value: 'DIR', summary: 'folder of a llama.cpp that you built yourself' },
+  'gpu-layers': {
+    type: 'string',
+    value: 'N',
+    summary: 'blocks on the graphics card, -1 for all (default), 0 for none',
+  },
+  library: {
+    type: 'string',
+    value: 'DIR',
+    summary: 'folder of a llama.cpp that you built yourself',
+  },
 } as const satisfies Record<string, Option>;
 
 export const jsonOption = {
@@ -46,8 +61,13 @@ export const jsonOption = {
 } as const satisfies Record<string, Option>;
 
 /** Parses a command's arguments; an unknown or incomplete option is an InvalidInputError. */
-export function parseCommandLine(command: Command, argv: readonly string[]): Omit<Context, 'signal'> {
-  const options: NonNullable<ParseArgsConfig['options']> = { help: { type: 'boolean', short: 'h' } };
+export function parseCommandLine(
+  command: Command,
+  argv: readonly string[],
+): Omit<Context, 'signal'> {
+  const options: NonNullable<ParseArgsConfig['options']> = {
+    help: { type: 'boolean', short: 'h' },
+  };
   for (const [name, { type, short }] of Object.entries(command.options)) {
     options[name] = short === undefined ? { type } : { type, short };
   }
@@ -78,7 +98,12 @@ export function wholeNumber(
   const value = text(values, name);
   if (value === undefined) return limits.fallback;
   const number = Number(value);
-  if (value.trim() === '' || !Number.isInteger(number) || number < limits.min || number > limits.max) {
+  if (
+    value.trim() === '' ||
+    !Number.isInteger(number) ||
+    number < limits.min ||
+    number > limits.max
+  ) {
     throw new InvalidInputError(
       `--${name}: expected a whole number from ${limits.min} to ${limits.max}, got "${value}"`,
     );
@@ -90,7 +115,10 @@ export function wholeNumber(
 export function helpOf(command: Command): string {
   const rows = Object.entries(command.options).map(([name, option]) => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `;
-    return [`  ${short}--${name}${option.value === undefined ? '' : ` ${option.value}`}`, option.summary] as const;
+    return [
+      `  ${short}--${name}${option.value === undefined ? '' : ` ${option.value}`}`,
+      option.summary,
+    ] as const;
   });
   const width = Math.max(0, ...rows.map(([left]) => left.length)) + 2;
   return [
@@ -98,7 +126,9 @@ export function helpOf(command: Command): string {
     '',
     `Usage: limbic ${command.name} ${command.usage}`.trimEnd(),
     ...(command.description === undefined ? [] : ['', command.description]),
-    ...(rows.length === 0 ? [] : ['', 'Options:', ...rows.map(([left, right]) => left.padEnd(width) + right)]),
+    ...(rows.length === 0
+      ? []
+      : ['', 'Options:', ...rows.map(([left, right]) => left.padEnd(width) + right)]),
     '',
     'Examples:',
     ...command.examples.map((example) => `  ${example}`),

@@ -1,6 +1,7 @@
 /** @file `limbic doctor`: what is here, what is missing, and what to do. */
 import { statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
+
 import { findLibrary } from '../engine/llama/library.ts';
 import { openLlamaModel } from '../engine/llama/model.ts';
 import { LimbicError } from '../errors.ts';
@@ -24,7 +25,9 @@ export const doctorCommand: Command = {
   run: async ({ values }) => {
     const checks = [...machine(), await engine()];
     if (values['json'] === true) console.log(JSON.stringify(checks, null, 2));
-    else for (const { name, ok, detail } of checks) console.log(`${ok ? '✓' : '✗'} ${name.padEnd(16)}${detail}`);
+    else
+      for (const { name, ok, detail } of checks)
+        console.log(`${ok ? '✓' : '✗'} ${name.padEnd(16)}${detail}`);
     return checks.every(({ ok }) => ok) ? 0 : 1;
   },
 };
@@ -36,13 +39,25 @@ function machine(): Check[] {
   const { bavail, bsize } = statfsSync(folder);
   const free = (bavail * bsize) / 1e9;
   return [
-    { name: 'Node', ok: isNodeFine, detail: `${process.version}${isNodeFine ? '' : ': 20.19 or later is needed'}` },
+    {
+      name: 'Node',
+      ok: isNodeFine,
+      detail: `${process.version}${isNodeFine ? '' : ': 20.19 or later is needed'}`,
+    },
     attempt('native library', () => {
       const library = findLibrary();
       return `${library.source} in ${library.folder}`;
     }),
-    { name: 'memory', ok: freemem() > 1e9, detail: `${(freemem() / 1e9).toFixed(1)} of ${(totalmem() / 1e9).toFixed(1)} GB free${freemem() > 1e9 ? '' : ': close something, 1 GB is needed'}` },
-    { name: 'cache', ok: free > 0.2, detail: `${limbicHome()}, ${free.toFixed(1)} GB free on its disk` },
+    {
+      name: 'memory',
+      ok: freemem() > 1e9,
+      detail: `${(freemem() / 1e9).toFixed(1)} of ${(totalmem() / 1e9).toFixed(1)} GB free${freemem() > 1e9 ? '' : ': close something, 1 GB is needed'}`,
+    },
+    {
+      name: 'cache',
+      ok: free > 0.2,
+      detail: `${limbicHome()}, ${free.toFixed(1)} GB free on its disk`,
+    },
   ];
 }
 
@@ -66,7 +81,11 @@ async function engine(): Promise<Check> {
     .toSorted((a, b) => a.bytes - b.bytes)[0];
   const path = entry === undefined ? null : cachedPath(planOf(entry));
   if (entry === undefined || path === null) {
-    return { name: 'engine', ok: false, detail: 'no model is here to test with; run: limbic fetch smollm2-135m' };
+    return {
+      name: 'engine',
+      ok: false,
+      detail: 'no model is here to test with; run: limbic fetch smollm2-135m',
+    };
   }
   try {
     await using model = await openLlamaModel(path, { name: entry.name, contextLength: 512 });

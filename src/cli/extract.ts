@@ -1,34 +1,54 @@
 /** @file `limbic extract` and `limbic validate`. */
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+
 import { captureStories, defaultFrom, loadStories, type StoryMeans } from '../capture/stories.ts';
+import { sparkline } from '../charts/terminal.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
 import { buildPack } from '../vectors/extract.ts';
 import { assertPackFits, loadPack, writePack } from '../vectors/pack.ts';
 import { validateStories, type Validation } from '../vectors/validate.ts';
-import { sparkline } from '../charts/terminal.ts';
-import { type Command, type Context, jsonOption, modelOptions, text, wholeNumber } from './command.ts';
+import {
+  type Command,
+  type Context,
+  jsonOption,
+  modelOptions,
+  text,
+  wholeNumber,
+} from './command.ts';
 import { cachedPackPath, openNamedModel, shippedStories } from './open-model.ts';
 import { createProgress } from './progress.ts';
 
 const storiesOption = {
-  stories: { type: 'string', value: 'FILE', summary: 'JSONL of {emotion, topic, text}, crossed (default: the shipped corpus)' },
+  stories: {
+    type: 'string',
+    value: 'FILE',
+    summary: 'JSONL of {emotion, topic, text}, crossed (default: the shipped corpus)',
+  },
 } as const;
 
 export const extractCommand: Command = {
   name: 'extract',
   summary: 'make the emotion vectors of a model from stories',
   usage: '[--model NAME] [--stories FILE] [--out PACK]',
-  description: 'One pass over the stories reads all layers; Ctrl-C stops, the same command goes on where it stopped.',
+  description:
+    'One pass over the stories reads all layers; Ctrl-C stops, the same command goes on where it stopped.',
   options: {
     ...modelOptions,
     ...storiesOption,
-    out: { type: 'string', value: 'PACK', summary: 'file to write (default: the cache, where other commands find it)' },
+    out: {
+      type: 'string',
+      value: 'PACK',
+      summary: 'file to write (default: the cache, where other commands find it)',
+    },
     from: { type: 'string', value: 'N', summary: `first pooled position (default ${defaultFrom})` },
     ...jsonOption,
   },
-  examples: ['limbic extract --model qwen2.5-coder-0.5b', 'limbic extract --model my.gguf --stories mine.jsonl --out mine.safetensors'],
+  examples: [
+    'limbic extract --model qwen2.5-coder-0.5b',
+    'limbic extract --model my.gguf --stories mine.jsonl --out mine.safetensors',
+  ],
   run: async (context) => {
     const { values } = context;
     const stories = loadStories(text(values, 'stories') ?? shippedStories());
@@ -36,11 +56,16 @@ export const extractCommand: Command = {
     await using model = await openNamedModel(context);
     const out = text(values, 'out') ?? cachedPackPath(model.info.name);
     mkdirSync(dirname(out), { recursive: true });
-    const captured = await captureWithProgress(model, context, { stories, from, meansPath: `${out}.means` });
+    const captured = await captureWithProgress(model, context, {
+      stories,
+      from,
+      meansPath: `${out}.means`,
+    });
     const validation = await validateWithProgress(captured, context);
     writePack(out, buildPack(model.info, captured, validation.layers, from));
     if (values['json'] === true) console.log(JSON.stringify({ pack: out, ...validation }));
-    else console.log(`${describe(validation)}\n${out} (${(statSync(out).size / 1e6).toFixed(1)} MB)`);
+    else
+      console.log(`${describe(validation)}\n${out} (${(statSync(out).size / 1e6).toFixed(1)} MB)`);
   },
 };
 
@@ -53,12 +78,19 @@ export const validateCommand: Command = {
   options: {
     ...modelOptions,
     ...storiesOption,
-    layers: { type: 'string', value: 'A-B', summary: 'only these layers: faster, since a pass ends after the deepest' },
+    layers: {
+      type: 'string',
+      value: 'A-B',
+      summary: 'only these layers: faster, since a pass ends after the deepest',
+    },
     rounds: { type: 'string', value: 'N', summary: 'shuffles of the null (default 20)' },
     seed: { type: 'string', value: 'N', summary: 'seed of the null (default 1)' },
     ...jsonOption,
   },
-  examples: ['limbic validate data/packs/smollm2-135m.safetensors', 'limbic validate my.safetensors --model my.gguf --layers 10-16 --json'],
+  examples: [
+    'limbic validate data/packs/smollm2-135m.safetensors',
+    'limbic validate my.safetensors --model my.gguf --layers 10-16 --json',
+  ],
   run: async (context) => {
     const { values, positionals } = context;
     const [path] = positionals;
@@ -66,7 +98,10 @@ export const validateCommand: Command = {
     const pack = loadPack(path);
     const stories = loadStories(text(values, 'stories') ?? shippedStories());
     const layers = parseLayers(text(values, 'layers'), pack.layers);
-    await using model = await openNamedModel({ ...context, values: { model: pack.modelName, ...values } });
+    await using model = await openNamedModel({
+      ...context,
+      values: { model: pack.modelName, ...values },
+    });
     assertPackFits(pack, model.info);
     const whole = layers.length === pack.layers.length;
     const captured = await captureWithProgress(model, context, {
@@ -76,7 +111,9 @@ export const validateCommand: Command = {
       ...(whole ? { meansPath: `${path}.means` } : {}),
     });
     const validation = await validateWithProgress(captured, context);
-    console.log(values['json'] === true ? JSON.stringify(validation, null, 2) : describe(validation));
+    console.log(
+      values['json'] === true ? JSON.stringify(validation, null, 2) : describe(validation),
+    );
   },
 };
 
@@ -87,7 +124,9 @@ function parseLayers(value: string | undefined, known: readonly number[]): numbe
   const [from, to] = [Number(match?.[1] ?? NaN), Number(match?.[2] ?? match?.[1] ?? NaN)];
   const layers = known.filter((layer) => layer >= from && layer <= to);
   if (layers.length === 0) {
-    throw new InvalidInputError(`--layers: expected a range within ${known[0]}-${known.at(-1)}, got "${value}"`);
+    throw new InvalidInputError(
+      `--layers: expected a range within ${known[0]}-${known.at(-1)}, got "${value}"`,
+    );
   }
   return layers;
 }
@@ -110,7 +149,10 @@ async function captureWithProgress(
   }
 }
 
-async function validateWithProgress(captured: StoryMeans, { values, signal }: Context): Promise<Validation> {
+async function validateWithProgress(
+  captured: StoryMeans,
+  { values, signal }: Context,
+): Promise<Validation> {
   const bar = createProgress('held-out accuracy');
   try {
     return await validateStories(captured, {
@@ -126,7 +168,8 @@ async function validateWithProgress(captured: StoryMeans, { values, signal }: Co
 
 function describe(validation: Validation): string {
   const { top1, top5, permutation, layers } = validation;
-  const range = ([low, high]: readonly [number, number]): string => `${low.toFixed(3)} to ${high.toFixed(3)}`;
+  const range = ([low, high]: readonly [number, number]): string =>
+    `${low.toFixed(3)} to ${high.toFixed(3)}`;
   return [
     `best layer ${validation.bestLayer}, leave-one-topic-out over ${validation.n} stories (${validation.emotions} emotions x ${validation.topics} topics)`,
     `  top-1 ${top1.value.toFixed(3)} (95 % ${range(top1.interval)}; chance ${top1.chance.toFixed(3)})`,

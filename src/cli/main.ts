@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 /** @file The entry of the program: finds the command, maps errors to one sentence and an exit code. */
 import { readFileSync } from 'node:fs';
+
 import { LimbicError, NotFoundError, type ErrorCode } from '../errors.ts';
 import { type Command, helpOf, parseCommandLine } from './command.ts';
 import { commands } from './commands.ts';
 
-const exitCodes: Partial<Record<ErrorCode, number>> = { 'invalid-input': 2, 'not-found': 2, 'bad-file': 2 };
+const exitCodes: Partial<Record<ErrorCode, number>> = {
+  'invalid-input': 2,
+  'not-found': 2,
+  'bad-file': 2,
+};
 /** Exit status of a program that Ctrl-C ended. */
 const interrupted = 130;
 
@@ -63,7 +68,12 @@ async function main(argv: readonly string[]): Promise<number> {
   });
   try {
     const command = commands.find((candidate) => candidate.name === name);
-    if (command === undefined) throw new NotFoundError('command', name, commands.map((c) => c.name));
+    if (command === undefined)
+      throw new NotFoundError(
+        'command',
+        name,
+        commands.map((c) => c.name),
+      );
     if (args.includes('--help') || args.includes('-h')) {
       console.log(helpOf(command));
       return 0;

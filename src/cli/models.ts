@@ -21,7 +21,9 @@ export const modelsCommand: Command = {
       const size = `${(bytes / 1e6).toFixed(0)} MB`.padStart(9);
       console.log(`${path === null ? '  ' : '✓ '}${name.padEnd(width)}${size}  ${title}`);
     }
-    console.log('\n✓ is on this disk; limbic fetch NAME fetches the others. A path or hf:OWNER/REPO[:FILE] works too.');
+    console.log(
+      '\n✓ is on this disk; limbic fetch NAME fetches the others. A path or hf:OWNER/REPO[:FILE] works too.',
+    );
   },
 };
 
@@ -33,8 +35,13 @@ export const fetchCommand: Command = {
   examples: ['limbic fetch smollm2-135m', 'limbic fetch qwen2.5-coder-0.5b'],
   run: async ({ positionals, values, signal }) => {
     const [name, ...more] = positionals;
-    if (name === undefined || more.length > 0) throw new InvalidInputError(`fetch: expected one model, got ${positionals.length}`, { hint: 'limbic models lists them' });
+    if (name === undefined || more.length > 0)
+      throw new InvalidInputError(`fetch: expected one model, got ${positionals.length}`, {
+        hint: 'limbic models lists them',
+      });
     const model = await withFetchProgress(name, signal);
-    console.log(values['json'] === true ? JSON.stringify(model) : `${model.name} is at ${model.path}`);
+    console.log(
+      values['json'] === true ? JSON.stringify(model) : `${model.name} is at ${model.path}`,
+    );
   },
 };

@@ -1,7 +1,8 @@
 /** @file From `--model` and its companions to an open model and its vector pack, with progress. */
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
 import { type LlamaModel, openLlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
 import { limbicHome } from '../store/cache.ts';
@@ -12,9 +13,16 @@ import { type Context, text, type Values, wholeNumber } from './command.ts';
 import { createProgress } from './progress.ts';
 
 /** Opens the model that the options name; fetches it first if needed. */
-export async function openNamedModel({ values, signal }: Pick<Context, 'values' | 'signal'>): Promise<LlamaModel> {
+export async function openNamedModel({
+  values,
+  signal,
+}: Pick<Context, 'values' | 'signal'>): Promise<LlamaModel> {
   const spec = text(values, 'model') ?? defaultModelName;
-  const contextLength = wholeNumber(values, 'context', { min: 256, max: 1_000_000, fallback: 4096 });
+  const contextLength = wholeNumber(values, 'context', {
+    min: 256,
+    max: 1_000_000,
+    fallback: 4096,
+  });
   const threads = wholeNumber(values, 'threads', { min: 1, max: 512, fallback: 0 });
   const gpuLayers = wholeNumber(values, 'gpu-layers', { min: -1, max: 1000, fallback: -1 });
   const { name, path } = await withFetchProgress(spec, signal);
@@ -29,16 +37,24 @@ export async function openNamedModel({ values, signal }: Pick<Context, 'values' 
 }
 
 /** Finds or fetches a model, with a bar while bytes arrive. */
-export async function withFetchProgress(spec: string, signal: AbortSignal): Promise<{ name: string; path: string }> {
+export async function withFetchProgress(
+  spec: string,
+  signal: AbortSignal,
+): Promise<{ name: string; path: string }> {
   const bars = new Map<string, ReturnType<typeof createProgress>>();
   try {
     return await resolveModel(spec, {
       signal,
       onProgress: ({ phase, doneBytes, totalBytes, source }) => {
-        const bar = bars.get(phase) ?? createProgress(`${phase === 'download' ? 'fetching' : 'checking'} ${spec}`);
+        const bar =
+          bars.get(phase) ??
+          createProgress(`${phase === 'download' ? 'fetching' : 'checking'} ${spec}`);
         bars.set(phase, bar);
         const share = totalBytes > 0 ? Math.min(1, doneBytes / totalBytes) : 0;
-        bar.update(share, `${(doneBytes / 1e6).toFixed(0)} of ${(totalBytes / 1e6).toFixed(0)} MB (${source})`);
+        bar.update(
+          share,
+          `${(doneBytes / 1e6).toFixed(0)} of ${(totalBytes / 1e6).toFixed(0)} MB (${source})`,
+        );
       },
     });
   } finally {
@@ -49,12 +65,18 @@ export async function withFetchProgress(spec: string, signal: AbortSignal): Prom
 /** `--pack FILE`, the pack in the cache, or the one shipped for the model. */
 export function loadPackFor(values: Values, model: LlamaModel): VectorPack {
   const asked = text(values, 'pack');
-  const candidates = asked === undefined ? [cachedPackPath(model.info.name), shippedPackPath(model.info.name)] : [asked];
+  const candidates =
+    asked === undefined
+      ? [cachedPackPath(model.info.name), shippedPackPath(model.info.name)]
+      : [asked];
   const path = candidates.find((candidate) => existsSync(candidate)) ?? asked;
   if (path === undefined) {
-    throw new InvalidInputError(`pack: expected emotion vectors for ${model.info.name}, found none`, {
-      hint: `make them with: limbic extract --model ${model.info.name}`,
-    });
+    throw new InvalidInputError(
+      `pack: expected emotion vectors for ${model.info.name}, found none`,
+      {
+        hint: `make them with: limbic extract --model ${model.info.name}`,
+      },
+    );
   }
   const pack = loadPack(path);
   assertPackFits(pack, model.info);

@@ -13,7 +13,9 @@ const interval = 100;
 /** Minutes and seconds as people read them: `8 s`, `2 min 05 s`. */
 export function formatSeconds(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+  return whole < 60
+    ? `${whole} s`
+    : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
 /** Without a terminal it prints a plain line each tenth of the way. */
@@ -25,13 +27,18 @@ export function createProgress(label: string, now: () => number = Date.now): Pro
   return {
     update(share: number, note = ''): void {
       const elapsed = (now() - started) / 1000;
-      const left = share > 0.01 && elapsed > 1 ? `, ${formatSeconds((elapsed / share) * (1 - share))} left` : '';
+      const left =
+        share > 0.01 && elapsed > 1
+          ? `, ${formatSeconds((elapsed / share) * (1 - share))} left`
+          : '';
       const percent = `${Math.round(share * 100)} %`.padStart(5);
       if (isTerminal) {
         if (now() - drawn < interval && share < 1) return;
         drawn = now();
         const filled = Math.round(share * 24);
-        process.stderr.write(`\r\x1b[K${label} [${'#'.repeat(filled)}${'.'.repeat(24 - filled)}]${percent}${left} ${note}`);
+        process.stderr.write(
+          `\r\x1b[K${label} [${'#'.repeat(filled)}${'.'.repeat(24 - filled)}]${percent}${left} ${note}`,
+        );
       } else if (Math.floor(share * 10) > tenth) {
         tenth = Math.floor(share * 10);
         process.stderr.write(`${label}${percent}${left} ${note}\n`);

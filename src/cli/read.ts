@@ -1,21 +1,44 @@
 /** @file `limbic read`. */
 import { writeFileSync } from 'node:fs';
+
 import { z } from 'zod';
+
 import { escapeHtml, renderBars, renderTokens } from '../charts/html.ts';
 import { renderPage } from '../charts/page.ts';
 import { paintToken, signed, signedBar, wantsColour } from '../charts/terminal.ts';
 import type { ChatMessage } from '../engine/chat-template.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines, readText as readFile } from '../formats/jsonl.ts';
-import { displayMax, type Reading, readChat, readText, strongestAtEnd, strongestOver, traceOf } from '../studies/reading.ts';
-import { type Command, type Context, jsonOption, modelOptions, text, wholeNumber } from './command.ts';
+import {
+  displayMax,
+  type Reading,
+  readChat,
+  readText,
+  strongestAtEnd,
+  strongestOver,
+  traceOf,
+} from '../studies/reading.ts';
+import {
+  type Command,
+  type Context,
+  jsonOption,
+  modelOptions,
+  text,
+  wholeNumber,
+} from './command.ts';
 import { loadPackFor, openNamedModel } from './open-model.ts';
 
 export const disclaimer =
   'Readings are of internal representations that work like emotion concepts. Nothing here shows that a model feels anything.';
 
-const messageSchema = z.object({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
-const chatLine = z.union([messageSchema.transform((message) => [message]), z.object({ messages: z.array(messageSchema) }).transform(({ messages }) => messages)]);
+const messageSchema = z.object({
+  role: z.enum(['system', 'user', 'assistant']),
+  content: z.string(),
+});
+const chatLine = z.union([
+  messageSchema.transform((message) => [message]),
+  z.object({ messages: z.array(messageSchema) }).transform(({ messages }) => messages),
+]);
 
 export const readCommand: Command = {
   name: 'read',
@@ -25,8 +48,16 @@ export const readCommand: Command = {
     ...modelOptions,
     text: { type: 'string', value: 'T', summary: 'the text to read' },
     file: { type: 'string', value: 'F', summary: 'a text file' },
-    chat: { type: 'string', value: 'F', summary: 'JSONL of {role, content}, or of {messages: [...]}' },
-    emotions: { type: 'string', value: 'a,b', summary: 'paint these (default: the strongest of the passage)' },
+    chat: {
+      type: 'string',
+      value: 'F',
+      summary: 'JSONL of {role, content}, or of {messages: [...]}',
+    },
+    emotions: {
+      type: 'string',
+      value: 'a,b',
+      summary: 'paint these (default: the strongest of the passage)',
+    },
     top: { type: 'string', value: 'N', summary: 'how many of the strongest to list (default 8)' },
     layer: { type: 'string', value: 'L', summary: "layer to read (default: the pack's best)" },
     pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
@@ -42,21 +73,37 @@ export const readCommand: Command = {
     const top = wholeNumber(context.values, 'top', { min: 1, max: 1000, fallback: 8 });
     await using model = await openNamedModel(context);
     const pack = loadPackFor(context.values, model);
-    const layer = wholeNumber(context.values, 'layer', { min: 0, max: model.info.blocks - 2, fallback: pack.bestLayer });
+    const layer = wholeNumber(context.values, 'layer', {
+      min: 0,
+      max: model.info.blocks - 2,
+      fallback: pack.bestLayer,
+    });
     const options = { layer, signal: context.signal };
-    const reading = typeof input === 'string' ? await readText(model, pack, input, options) : await readChat(model, pack, input, options);
+    const reading =
+      typeof input === 'string'
+        ? await readText(model, pack, input, options)
+        : await readChat(model, pack, input, options);
     const passage = strongestOver(reading);
-    const asked = text(context.values, 'emotions')?.split(',').map((name) => name.trim());
+    const asked = text(context.values, 'emotions')
+      ?.split(',')
+      .map((name) => name.trim());
     for (const name of asked ?? []) {
       if (!pack.emotions.includes(name)) await readText(model, pack, 'x', { emotions: [name] });
     }
     const painted = asked ?? passage.slice(0, 1).map(({ emotion }) => emotion);
-    const report = { model: model.info.name, layer, passage: passage.slice(0, top), beforeReply: reading.beforeReply ? strongestAtEnd(reading).slice(0, top) : null };
+    const report = {
+      model: model.info.name,
+      layer,
+      passage: passage.slice(0, top),
+      beforeReply: reading.beforeReply ? strongestAtEnd(reading).slice(0, top) : null,
+    };
     if (context.values['json'] === true) {
       const tokens = reading.tokens.map((token, position) => ({
         position,
         text: token,
-        readouts: Object.fromEntries(painted.map((name) => [name, traceOf(reading, name)[position] ?? null])),
+        readouts: Object.fromEntries(
+          painted.map((name) => [name, traceOf(reading, name)[position] ?? null]),
+        ),
       }));
       console.log(JSON.stringify({ ...report, tokens }, null, 2));
     } else {
@@ -73,7 +120,9 @@ export const readCommand: Command = {
 function inputOf({ values }: Context): string | ChatMessage[] {
   const given = ['text', 'file', 'chat'].filter((name) => text(values, name) !== undefined);
   if (given.length !== 1) {
-    throw new InvalidInputError(`read: expected one of --text, --file or --chat, got ${given.length}`);
+    throw new InvalidInputError(
+      `read: expected one of --text, --file or --chat, got ${given.length}`,
+    );
   }
   const chat = text(values, 'chat');
   if (chat !== undefined) return readJsonLines(chat, chatLine).flat();
@@ -88,27 +137,63 @@ function print(reading: Reading, painted: readonly string[], top: number): void 
   for (const emotion of painted) {
     const max = displayMax(reading, emotion);
     const trace = traceOf(reading, emotion);
-    console.log(`${emotion} at layer ${reading.layer}, full colour at ${max.toFixed(3)} of the mean residual norm`);
-    console.log(reading.tokens.map((token, i) => paintToken(token, i === 0 ? 0 : (trace[i] ?? 0), max, colour)).join(''));
-    if (!colour) console.log(trace.map((value, i) => `${JSON.stringify(reading.tokens[i])} ${signed(value)}`).join('  '));
+    console.log(
+      `${emotion} at layer ${reading.layer}, full colour at ${max.toFixed(3)} of the mean residual norm`,
+    );
+    console.log(
+      reading.tokens
+        .map((token, i) => paintToken(token, i === 0 ? 0 : (trace[i] ?? 0), max, colour))
+        .join(''),
+    );
+    if (!colour)
+      console.log(
+        trace.map((value, i) => `${JSON.stringify(reading.tokens[i])} ${signed(value)}`).join('  '),
+      );
     console.log('');
   }
-  const lists: [string, ReturnType<typeof strongestOver>][] = [['strongest over the passage', strongestOver(reading)]];
-  if (reading.beforeReply) lists.push(['strongest right before the reply', strongestAtEnd(reading)]);
+  const lists: [string, ReturnType<typeof strongestOver>][] = [
+    ['strongest over the passage', strongestOver(reading)],
+  ];
+  if (reading.beforeReply)
+    lists.push(['strongest right before the reply', strongestAtEnd(reading)]);
   for (const [title, ranked] of lists) {
     console.log(title);
     const max = Math.abs(ranked[0]?.value ?? 1);
-    for (const { emotion, value } of ranked.slice(0, top)) console.log(`  ${emotion.padEnd(18)}${signedBar(value, max)} ${signed(value)}`);
+    for (const { emotion, value } of ranked.slice(0, top))
+      console.log(`  ${emotion.padEnd(18)}${signedBar(value, max)} ${signed(value)}`);
   }
 }
 
 function page(model: string, reading: Reading, painted: readonly string[], top: number): string {
   const sections = painted.map((emotion) => {
     const trace = traceOf(reading, emotion);
-    const tokens = reading.tokens.map((token, i) => ({ text: token, value: i === 0 ? 0 : (trace[i] ?? 0), detail: `${emotion} ${(trace[i] ?? NaN).toFixed(3)} · position ${i}` }));
-    return { title: emotion, lead: 'Projection of the centred residual, as a share of the mean residual norm.', body: renderTokens(tokens, `layer ${reading.layer}`, displayMax(reading, emotion)) };
+    const tokens = reading.tokens.map((token, i) => ({
+      text: token,
+      value: i === 0 ? 0 : (trace[i] ?? 0),
+      detail: `${emotion} ${(trace[i] ?? NaN).toFixed(3)} · position ${i}`,
+    }));
+    return {
+      title: emotion,
+      lead: 'Projection of the centred residual, as a share of the mean residual norm.',
+      body: renderTokens(tokens, `layer ${reading.layer}`, displayMax(reading, emotion)),
+    };
   });
-  const bars = (ranked: ReturnType<typeof strongestOver>, label: string): string => renderBars(ranked.slice(0, top).map(({ emotion, value }) => ({ name: emotion, value })), label);
-  sections.push({ title: 'Strongest', lead: 'Mean over the passage without its first token.', body: bars(strongestOver(reading), escapeHtml('over the passage')) + (reading.beforeReply ? bars(strongestAtEnd(reading), 'right before the reply') : '') });
-  return renderPage({ title: 'A reading', subtitle: `${model}, ${reading.tokens.length} tokens`, sections, footer: disclaimer });
+  const bars = (ranked: ReturnType<typeof strongestOver>, label: string): string =>
+    renderBars(
+      ranked.slice(0, top).map(({ emotion, value }) => ({ name: emotion, value })),
+      label,
+    );
+  sections.push({
+    title: 'Strongest',
+    lead: 'Mean over the passage without its first token.',
+    body:
+      bars(strongestOver(reading), escapeHtml('over the passage')) +
+      (reading.beforeReply ? bars(strongestAtEnd(reading), 'right before the reply') : ''),
+  });
+  return renderPage({
+    title: 'A reading',
+    subtitle: `${model}, ${reading.tokens.length} tokens`,
+    sections,
+    footer: disclaimer,
+  });
 }

@@ -1,5 +1,6 @@
 /** @file Messages to the text that a model was trained on, through the template in its file. */
 import { Template } from '@huggingface/jinja';
+
 import { InvalidInputError } from '../errors.ts';
 import type { ModelInfo } from './engine.ts';
 
@@ -22,7 +23,8 @@ export function formatChat(
   options: { forReply?: boolean } = {},
 ): string {
   const forReply = options.forReply ?? true;
-  if (messages.length === 0) throw new InvalidInputError('chat: expected at least one message, got none');
+  if (messages.length === 0)
+    throw new InvalidInputError('chat: expected at least one message, got none');
   if (info.chatTemplate === null) return plainTranscript(messages, forReply);
   if (info.chatTemplate.length > templateLimit) {
     throw new InvalidInputError(
@@ -39,7 +41,10 @@ export function formatChat(
   } catch (cause) {
     throw new InvalidInputError(
       `chat template: ${info.name} refused these messages (${cause instanceof Error ? cause.message : String(cause)})`,
-      { cause, hint: 'some templates accept no system message, or want user and assistant in turn' },
+      {
+        cause,
+        hint: 'some templates accept no system message, or want user and assistant in turn',
+      },
     );
   }
 }

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
+
 import { needs, testModel } from '../../test/models.ts';
 import { formatChat } from './chat-template.ts';
 import type { Model, Probe, Steering } from './engine.ts';
@@ -18,14 +19,20 @@ const llama = (name: string): Subject => {
   const path = testModel(name);
   return {
     name: `llama on ${name}${needs(name)}`,
-    open: path === null ? null : () => openLlamaModel(path, { contextLength: 1024, maxSequences: 8 }),
+    open:
+      path === null ? null : () => openLlamaModel(path, { contextLength: 1024, maxSequences: 8 }),
     exceptions: [],
     // Quantised kernels sum in another order for another batch size.
     batchTolerance: 0.02,
   };
 };
 const subjects: Subject[] = [
-  { name: 'toy', open: async () => openToyModel(), exceptions: [{ reason: 'it has no grammar', tests: ['grammar'] }], batchTolerance: 1e-6 },
+  {
+    name: 'toy',
+    open: async () => openToyModel(),
+    exceptions: [{ reason: 'it has no grammar', tests: ['grammar'] }],
+    batchTolerance: 1e-6,
+  },
   llama('smollm2-135m'),
   llama('qwen2.5-coder-0.5b'),
   llama('gemma3-270m-base'),
@@ -36,7 +43,10 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
   const opened = async (): Promise<Model> => (model ??= await open!());
   const run = (name: string, title: string, body: (subject: Model) => Promise<void>): void => {
     const exception = exceptions.find(({ tests }) => tests.includes(name));
-    test.skipIf(open === null || exception !== undefined)(exception === undefined ? title : `${title} (skipped: ${exception.reason})`, async () => body(await opened()));
+    test.skipIf(open === null || exception !== undefined)(
+      exception === undefined ? title : `${title} (skipped: ${exception.reason})`,
+      async () => body(await opened()),
+    );
   };
   afterAll(async () => model?.[Symbol.asyncDispose]());
 
@@ -59,135 +69,219 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
     expect(pieces.join('').trimStart()).toBe(text);
   });
 
-  run('steering', 'capture under steering differs by exactly the vector at the first steered layer', async (subject) => {
-    const { blocks, width } = subject.info;
-    const layer = Math.floor(blocks / 2);
-    const tokens = await subject.tokenize('The capital of France is Paris, and it lies on a river.');
-    const options = { layers: [layer - 1, layer], pooling: 'all' as const, earlyExit: false };
-    const [bare] = await subject.capture([tokens], options);
-    const vector = vectorFor(width, bare!.norms[1]! * 0.1);
-    const steering: Steering = { vectors: new Map([[layer, vector]]) };
-    const [steered] = await subject.capture([tokens], { ...options, steering });
-    for (let position = 0; position < tokens.length; position++) {
-      const at = position * 2 * width;
-      expect(steered!.rows.slice(at, at + width)).toEqual(bare!.rows.slice(at, at + width));
-      const moved = steered!.rows.slice(at + width, at + 2 * width);
-      const residual = bare!.rows.slice(at + width, at + 2 * width);
-      const error = Math.hypot(...moved.map((value, k) => value - residual[k]! - vector[k]!));
-      // float32: the rounding of a sum is at most 2^-24 of its size; a few dozen of them.
-      expect(error / Math.hypot(...residual)).toBeLessThan(1e-6);
-    }
-    const [again] = await subject.capture([tokens], options);
-    expect(again!.rows).toEqual(bare!.rows);
-  });
+  run(
+    'steering',
+    'capture under steering differs by exactly the vector at the first steered layer',
+    async (subject) => {
+      const { blocks, width } = subject.info;
+      const layer = Math.floor(blocks / 2);
+      const tokens = await subject.tokenize(
+        'The capital of France is Paris, and it lies on a river.',
+      );
+      const options = { layers: [layer - 1, layer], pooling: 'all' as const, earlyExit: false };
+      const [bare] = await subject.capture([tokens], options);
+      const vector = vectorFor(width, bare!.norms[1]! * 0.1);
+      const steering: Steering = { vectors: new Map([[layer, vector]]) };
+      const [steered] = await subject.capture([tokens], { ...options, steering });
+      for (let position = 0; position < tokens.length; position++) {
+        const at = position * 2 * width;
+        expect(steered!.rows.slice(at, at + width)).toEqual(bare!.rows.slice(at, at + width));
+        const moved = steered!.rows.slice(at + width, at + 2 * width);
+        const residual = bare!.rows.slice(at + width, at + 2 * width);
+        const error = Math.hypot(...moved.map((value, k) => value - residual[k]! - vector[k]!));
+        // float32: the rounding of a sum is at most 2^-24 of its size; a few dozen of them.
+        expect(error / Math.hypot(...residual)).toBeLessThan(1e-6);
+      }
+      const [again] = await subject.capture([tokens], options);
+      expect(again!.rows).toEqual(bare!.rows);
+    },
+  );
 
-  run('early-exit', 'capture with early exit reads the same residuals as a full pass', async (subject) => {
-    const tokens = await subject.tokenize('Rain fell on the tin roof all night long.');
-    const layers = [1, 2];
-    const [full] = await subject.capture([tokens], { layers, pooling: 'all', earlyExit: false });
-    const [early] = await subject.capture([tokens], { layers, pooling: 'all', earlyExit: true });
-    expect(distance(early!.rows, full!.rows)).toBeLessThan(1e-6);
-  });
+  run(
+    'early-exit',
+    'capture with early exit reads the same residuals as a full pass',
+    async (subject) => {
+      const tokens = await subject.tokenize('Rain fell on the tin roof all night long.');
+      const layers = [1, 2];
+      const [full] = await subject.capture([tokens], { layers, pooling: 'all', earlyExit: false });
+      const [early] = await subject.capture([tokens], { layers, pooling: 'all', earlyExit: true });
+      expect(distance(early!.rows, full!.rows)).toBeLessThan(1e-6);
+    },
+  );
 
-  run('order', 'capture of several sequences gives each the residuals it has alone, in order', async (subject) => {
-    const texts = ['A short one.', 'Another that is somewhat longer than the first one was.', 'Third!'];
-    const tokens = await Promise.all(texts.map((text) => subject.tokenize(text)));
-    const options = { layers: [1], pooling: 'mean' as const, from: 2 };
-    const together = await subject.capture(tokens, options);
-    for (const [i, one] of tokens.entries()) {
-      const [alone] = await subject.capture([one], options);
-      expect(distance(together[i]!.rows, alone!.rows)).toBeLessThan(batchTolerance);
-    }
-  });
+  run(
+    'order',
+    'capture of several sequences gives each the residuals it has alone, in order',
+    async (subject) => {
+      const texts = [
+        'A short one.',
+        'Another that is somewhat longer than the first one was.',
+        'Third!',
+      ];
+      const tokens = await Promise.all(texts.map((text) => subject.tokenize(text)));
+      const options = { layers: [1], pooling: 'mean' as const, from: 2 };
+      const together = await subject.capture(tokens, options);
+      for (const [i, one] of tokens.entries()) {
+        const [alone] = await subject.capture([one], options);
+        expect(distance(together[i]!.rows, alone!.rows)).toBeLessThan(batchTolerance);
+      }
+    },
+  );
 
-  run('mean', 'capture with pooling mean is the mean of the rows of pooling all from the position on', async (subject) => {
-    const tokens = await subject.tokenize('One two three four five six seven.');
-    const [all] = await subject.capture([tokens], { layers: [1], pooling: 'all' });
-    const [pooled] = await subject.capture([tokens], { layers: [1], pooling: 'mean', from: 3 });
-    const { width } = subject.info;
-    const expected = new Float32Array(width);
-    for (let p = 3; p < tokens.length; p++) for (let k = 0; k < width; k++) expected[k]! += all!.rows[p * width + k]! / (tokens.length - 3);
-    expect(distance(pooled!.rows, expected)).toBeLessThan(1e-5);
-  });
+  run(
+    'mean',
+    'capture with pooling mean is the mean of the rows of pooling all from the position on',
+    async (subject) => {
+      const tokens = await subject.tokenize('One two three four five six seven.');
+      const [all] = await subject.capture([tokens], { layers: [1], pooling: 'all' });
+      const [pooled] = await subject.capture([tokens], { layers: [1], pooling: 'mean', from: 3 });
+      const { width } = subject.info;
+      const expected = new Float32Array(width);
+      for (let p = 3; p < tokens.length; p++)
+        for (let k = 0; k < width; k++)
+          expected[k]! += all!.rows[p * width + k]! / (tokens.length - 3);
+      expect(distance(pooled!.rows, expected)).toBeLessThan(1e-5);
+    },
+  );
 
-  run('project', 'project equals the dot products of captured rows with the directions', async (subject) => {
-    const { width } = subject.info;
-    const tokens = await subject.tokenize('Some words to project.');
-    const [all] = await subject.capture([tokens], { layers: [2], pooling: 'all', earlyExit: false });
-    const direction = vectorFor(width, 1);
-    const probe: Probe = { layer: 2, directions: direction, bias: Float32Array.of(0.5), scale: 2 };
-    const [readings] = await subject.project([tokens], { probes: [probe] });
-    for (let p = 0; p < tokens.length; p++) {
-      const row = all!.rows.subarray(p * width, (p + 1) * width);
-      const dot = row.reduce((sum, value, k) => sum + value * direction[k]!, 0);
-      expect(Math.abs(readings![p]! - (dot - 0.5) * 2)).toBeLessThan(1e-4 * Math.hypot(...row) + 1e-4);
-    }
-  });
+  run(
+    'project',
+    'project equals the dot products of captured rows with the directions',
+    async (subject) => {
+      const { width } = subject.info;
+      const tokens = await subject.tokenize('Some words to project.');
+      const [all] = await subject.capture([tokens], {
+        layers: [2],
+        pooling: 'all',
+        earlyExit: false,
+      });
+      const direction = vectorFor(width, 1);
+      const probe: Probe = {
+        layer: 2,
+        directions: direction,
+        bias: Float32Array.of(0.5),
+        scale: 2,
+      };
+      const [readings] = await subject.project([tokens], { probes: [probe] });
+      for (let p = 0; p < tokens.length; p++) {
+        const row = all!.rows.subarray(p * width, (p + 1) * width);
+        const dot = row.reduce((sum, value, k) => sum + value * direction[k]!, 0);
+        expect(Math.abs(readings![p]! - (dot - 0.5) * 2)).toBeLessThan(
+          1e-4 * Math.hypot(...row) + 1e-4,
+        );
+      }
+    },
+  );
 
-  run('score', 'generate greedily picks the token whose score is highest among its alternatives', async (subject) => {
-    const prompt = await subject.tokenize('The sun rises in the');
-    const [reply] = await subject.generate([{ prompt, maxTokens: 4, topLogprobs: 3 }]);
-    const first = reply!.tokens[0]!;
-    expect(first.token).toBe(first.alternatives[0]!.token);
-    const scores = await subject.score(first.alternatives.map(({ token }) => ({ prompt, continuation: Int32Array.of(token) })));
-    expect(scores[0]![0]!).toBeGreaterThanOrEqual(scores[1]![0]!);
-    for (const [i, { logprob }] of first.alternatives.entries()) expect(Math.abs(scores[i]![0]! - logprob)).toBeLessThan(0.05);
-  });
+  run(
+    'score',
+    'generate greedily picks the token whose score is highest among its alternatives',
+    async (subject) => {
+      const prompt = await subject.tokenize('The sun rises in the');
+      const [reply] = await subject.generate([{ prompt, maxTokens: 4, topLogprobs: 3 }]);
+      const first = reply!.tokens[0]!;
+      expect(first.token).toBe(first.alternatives[0]!.token);
+      const scores = await subject.score(
+        first.alternatives.map(({ token }) => ({ prompt, continuation: Int32Array.of(token) })),
+      );
+      expect(scores[0]![0]!).toBeGreaterThanOrEqual(scores[1]![0]!);
+      for (const [i, { logprob }] of first.alternatives.entries())
+        expect(Math.abs(scores[i]![0]! - logprob)).toBeLessThan(0.05);
+    },
+  );
 
   run('seed', 'generate repeats itself with a seed and changes with another', async (subject) => {
     const prompt = await subject.tokenize('Once upon a time');
-    const reply = async (seed: number): Promise<string> => (await subject.generate([{ prompt, maxTokens: 16, temperature: 1.2, seed }]))[0]!.text;
+    const reply = async (seed: number): Promise<string> =>
+      (await subject.generate([{ prompt, maxTokens: 16, temperature: 1.2, seed }]))[0]!.text;
     const first = await reply(1);
     expect(await reply(1)).toBe(first);
     expect(await reply(2)).not.toBe(first);
   });
 
-  run('bias', 'generate with a large logit bias writes that token, and a stop string ends the reply before it', async (subject) => {
-    const prompt = await subject.tokenize('Say');
-    const [token = 0] = await subject.tokenize('!', { addSpecial: false });
-    const logitBias = new Map([[token, 1000]]);
-    const [biased] = await subject.generate([{ prompt, maxTokens: 3, logitBias }]);
-    expect(biased!.text).toBe('!!!');
-    expect(biased!.stopReason).toBe('length');
-    const [stopped] = await subject.generate([{ prompt, maxTokens: 5, logitBias, stop: ['!'] }]);
-    expect(stopped!.text).toBe('');
-    expect(stopped!.stopReason).toBe('stop-string');
-  });
+  run(
+    'bias',
+    'generate with a large logit bias writes that token, and a stop string ends the reply before it',
+    async (subject) => {
+      const prompt = await subject.tokenize('Say');
+      const [token = 0] = await subject.tokenize('!', { addSpecial: false });
+      const logitBias = new Map([[token, 1000]]);
+      const [biased] = await subject.generate([{ prompt, maxTokens: 3, logitBias }]);
+      expect(biased!.text).toBe('!!!');
+      expect(biased!.stopReason).toBe('length');
+      const [stopped] = await subject.generate([{ prompt, maxTokens: 5, logitBias, stop: ['!'] }]);
+      expect(stopped!.text).toBe('');
+      expect(stopped!.stopReason).toBe('stop-string');
+    },
+  );
 
   run('grammar', 'generate under a grammar writes only what it allows', async (subject) => {
     const prompt = await subject.tokenize('Is the sky blue? Answer:');
-    const [reply] = await subject.generate([{ prompt, maxTokens: 12, temperature: 1.5, seed: 4, grammar: 'root ::= " " ("yes" | "no") "."' }]);
+    const [reply] = await subject.generate([
+      {
+        prompt,
+        maxTokens: 12,
+        temperature: 1.5,
+        seed: 4,
+        grammar: 'root ::= " " ("yes" | "no") "."',
+      },
+    ]);
     expect(reply!.text).toMatch(/^ (yes|no)\.$/);
-    await expect(subject.generate([{ prompt, maxTokens: 2, grammar: 'nonsense' }])).rejects.toThrow('grammar: expected GBNF');
+    await expect(subject.generate([{ prompt, maxTokens: 2, grammar: 'nonsense' }])).rejects.toThrow(
+      'grammar: expected GBNF',
+    );
   });
 
-  run('side by side', 'generate gives each of several greedy requests the reply it has alone', async (subject) => {
-    const prompts = await Promise.all(['Two plus two is', 'My favourite colour is'].map((text) => subject.tokenize(text)));
-    const together = await subject.generate(prompts.map((prompt) => ({ prompt, maxTokens: 4 })));
-    for (const [i, prompt] of prompts.entries()) {
-      const [alone] = await subject.generate([{ prompt, maxTokens: 4 }]);
-      expect(together[i]!.tokens[0]!.token).toBe(alone!.tokens[0]!.token);
-    }
-  });
+  run(
+    'side by side',
+    'generate gives each of several greedy requests the reply it has alone',
+    async (subject) => {
+      const prompts = await Promise.all(
+        ['Two plus two is', 'My favourite colour is'].map((text) => subject.tokenize(text)),
+      );
+      const together = await subject.generate(prompts.map((prompt) => ({ prompt, maxTokens: 4 })));
+      for (const [i, prompt] of prompts.entries()) {
+        const [alone] = await subject.generate([{ prompt, maxTokens: 4 }]);
+        expect(together[i]!.tokens[0]!.token).toBe(alone!.tokens[0]!.token);
+      }
+    },
+  );
 
   run('abort', 'generate stops when its signal aborts, and the next call runs', async (subject) => {
     const prompt = await subject.tokenize('Count: one, two,');
     const stop = new AbortController();
-    const endless = subject.generate([{ prompt, maxTokens: 400, temperature: 1, seed: 1 }], { signal: stop.signal, onToken: ({ index }) => index === 2 && stop.abort() });
+    const endless = subject.generate([{ prompt, maxTokens: 400, temperature: 1, seed: 1 }], {
+      signal: stop.signal,
+      onToken: ({ index }) => index === 2 && stop.abort(),
+    });
     await expect(endless).rejects.toThrow(/abort/i);
     const [reply] = await subject.generate([{ prompt, maxTokens: 2 }]);
     expect(reply!.tokens.length).toBeGreaterThan(0);
   });
 
   run('chat', 'formatChat ends where the reply begins and holds every message', async (subject) => {
-    const text = formatChat(subject.info, [{ role: 'user', content: 'Good morning' }, { role: 'assistant', content: 'Hello' }, { role: 'user', content: 'How late is it?' }]);
+    const text = formatChat(subject.info, [
+      { role: 'user', content: 'Good morning' },
+      { role: 'assistant', content: 'Hello' },
+      { role: 'user', content: 'How late is it?' },
+    ]);
     for (const part of ['Good morning', 'Hello', 'How late is it?']) expect(text).toContain(part);
-    expect(text.indexOf('How late is it?')).toBeLessThan(text.toLowerCase().lastIndexOf('assistant'));
+    expect(text.indexOf('How late is it?')).toBeLessThan(
+      text.toLowerCase().lastIndexOf('assistant'),
+    );
   });
 
-  run('limits', 'a layer that does not exist and a text without tokens are refused in one sentence', async (subject) => {
-    const tokens = await subject.tokenize('x');
-    await expect(subject.capture([tokens], { layers: [999], pooling: 'last' })).rejects.toThrow(/layer: expected a whole number from 0 to \d+, got 999/);
-    await expect(subject.capture([new Int32Array(0)], { layers: [1], pooling: 'last' })).rejects.toThrow('expected at least one token');
-  });
+  run(
+    'limits',
+    'a layer that does not exist and a text without tokens are refused in one sentence',
+    async (subject) => {
+      const tokens = await subject.tokenize('x');
+      await expect(subject.capture([tokens], { layers: [999], pooling: 'last' })).rejects.toThrow(
+        /layer: expected a whole number from 0 to \d+, got 999/,
+      );
+      await expect(
+        subject.capture([new Int32Array(0)], { layers: [1], pooling: 'last' }),
+      ).rejects.toThrow('expected at least one token');
+    },
+  );
 });

@@ -52,7 +52,8 @@ export async function generate(
 
 function checkRequest(backend: Backend, request: GenerateRequest): void {
   const { contextLength } = backend.info;
-  if (request.prompt.length === 0) throw new InvalidInputError('generate: expected a prompt, got no tokens');
+  if (request.prompt.length === 0)
+    throw new InvalidInputError('generate: expected a prompt, got no tokens');
   if (request.prompt.length + request.maxTokens > contextLength) {
     throw new InvalidInputError(
       `generate: expected prompt and reply within ${contextLength} tokens, got ${request.prompt.length} + ${request.maxTokens}`,
@@ -70,7 +71,11 @@ function nextWave(
 ): Reply[] {
   const wave: Reply[] = [];
   let used = 0;
-  for (let index = from; index < requests.length && wave.length < backend.info.maxSequences; index++) {
+  for (
+    let index = from;
+    index < requests.length && wave.length < backend.info.maxSequences;
+    index++
+  ) {
     const request = requests[index];
     if (request === undefined) break;
     used += request.prompt.length + request.maxTokens;
@@ -127,7 +132,10 @@ async function runWave(
 function decodePending(backend: Backend, replies: readonly Reply[]): void {
   backend.decode({
     tokens: Int32Array.from(replies, (reply) => reply.pending?.token ?? 0),
-    positions: Int32Array.from(replies, (reply) => reply.request.prompt.length + reply.tokens.length),
+    positions: Int32Array.from(
+      replies,
+      (reply) => reply.request.prompt.length + reply.tokens.length,
+    ),
     sequences: Int32Array.from(replies, (reply) => reply.sequence),
     wantsLogits: new Uint8Array(replies.length).fill(1),
   });

@@ -58,7 +58,8 @@ async function feed(
 ): Promise<void> {
   const { batchSize, maxSequences, contextLength } = backend.info;
   for (const sequence of sequences) {
-    if (sequence.length === 0) throw new InvalidInputError('text: expected at least one token, got none');
+    if (sequence.length === 0)
+      throw new InvalidInputError('text: expected at least one token, got none');
     if (sequence.length > contextLength) {
       throw new InvalidInputError(
         `text: expected at most ${contextLength} tokens, got ${sequence.length}`,
@@ -99,7 +100,9 @@ async function feedGroup(
       tokens: Int32Array.from(part, (piece) => piece.token),
       positions: Int32Array.from(part, (piece) => piece.position),
       sequences: Int32Array.from(part, (piece) => piece.sequence),
-      wantsLogits: Uint8Array.from(part, (piece) => (options.wants(piece.index, piece.position) ? 1 : 0)),
+      wantsLogits: Uint8Array.from(part, (piece) =>
+        options.wants(piece.index, piece.position) ? 1 : 0,
+      ),
     });
     let row = 0;
     while (row < part.length) {
@@ -107,7 +110,13 @@ async function feedGroup(
       if (first === undefined) break;
       let end = row;
       while (part[end]?.index === first.index) end++;
-      options.visit({ index: first.index, sequence: first.sequence, from: first.position, row, count: end - row });
+      options.visit({
+        index: first.index,
+        sequence: first.sequence,
+        from: first.position,
+        row,
+        count: end - row,
+      });
       row = end;
     }
   }
@@ -131,13 +140,19 @@ export async function capture(
     const result = results[span.index];
     const length = sequences[span.index]?.length ?? 0;
     if (result === undefined) return;
-    const first = pooling === 'all' ? 0 : pooling === 'last' ? length - 1 : Math.min(options.from ?? 0, length - 1);
+    const first =
+      pooling === 'all'
+        ? 0
+        : pooling === 'last'
+          ? length - 1
+          : Math.min(options.from ?? 0, length - 1);
     const count = length - first;
     for (const [slot, layer] of options.layers.entries()) {
       const rows = backend.residual(layer);
       for (let i = Math.max(0, first - span.from); i < span.count; i++) {
         const source = (span.row + i) * width;
-        const at = pooling === 'all' ? ((span.from + i) * layers.length + slot) * width : slot * width;
+        const at =
+          pooling === 'all' ? ((span.from + i) * layers.length + slot) * width : slot * width;
         const scale = pooling === 'all' ? 1 : 1 / count;
         let square = 0;
         for (let k = 0; k < width; k++) {
@@ -195,7 +210,8 @@ export async function score(
 ): Promise<Float32Array[]> {
   const results = requests.map((request) => new Float32Array(request.continuation.length));
   const sequences = requests.map((request) => {
-    if (request.prompt.length === 0) throw new InvalidInputError('score: expected a prompt, got no tokens');
+    if (request.prompt.length === 0)
+      throw new InvalidInputError('score: expected a prompt, got no tokens');
     return Int32Array.from([...request.prompt, ...request.continuation.slice(0, -1)]);
   });
   const firstOf = (index: number): number => (requests[index]?.prompt.length ?? 1) - 1;

@@ -6,7 +6,6 @@ import { UnsupportedModelError } from '../errors.ts';
 import { randomFrom } from '../math/random.ts';
 import type { Backend } from './backend.ts';
 
-
 /** Accepted deviation as a share of the vector's norm; float32 sums and quantised rows stay far below. */
 const tolerance = 0.01;
 

@@ -3,6 +3,7 @@
  * version, metadata, and the bytes that the tensors need, so that a truncated file is found early.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
 import { FormatError, InvalidInputError } from '../errors.ts';
 
 export interface GgufHeader {
@@ -26,13 +27,50 @@ const countLimit = 1_000_000;
 const stringLimit = 10_000_000;
 
 /** Bytes per value of the scalar metadata types, by type id; 8 is a string, 9 an array. */
-const scalarBytes: Readonly<Record<number, number>> = { 0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8 };
+const scalarBytes: Readonly<Record<number, number>> = {
+  0: 1,
+  1: 1,
+  2: 2,
+  3: 2,
+  4: 4,
+  5: 4,
+  6: 4,
+  7: 1,
+  10: 8,
+  11: 8,
+  12: 8,
+};
 /** Tensor type id -> [values in a block, bytes of a block] of ggml. */
 const tensorTypes: Readonly<Record<number, readonly [number, number]>> = {
-  0: [1, 4], 1: [1, 2], 2: [32, 18], 3: [32, 20], 6: [32, 22], 7: [32, 24], 8: [32, 34], 9: [32, 36],
-  10: [256, 84], 11: [256, 110], 12: [256, 144], 13: [256, 176], 14: [256, 210], 15: [256, 292],
-  16: [256, 66], 17: [256, 74], 18: [256, 98], 19: [256, 50], 20: [32, 18], 21: [256, 110], 22: [256, 82],
-  23: [256, 136], 24: [1, 1], 25: [1, 2], 26: [1, 4], 27: [1, 8], 28: [1, 8], 29: [256, 56], 30: [1, 2],
+  0: [1, 4],
+  1: [1, 2],
+  2: [32, 18],
+  3: [32, 20],
+  6: [32, 22],
+  7: [32, 24],
+  8: [32, 34],
+  9: [32, 36],
+  10: [256, 84],
+  11: [256, 110],
+  12: [256, 144],
+  13: [256, 176],
+  14: [256, 210],
+  15: [256, 292],
+  16: [256, 66],
+  17: [256, 74],
+  18: [256, 98],
+  19: [256, 50],
+  20: [32, 18],
+  21: [256, 110],
+  22: [256, 82],
+  23: [256, 136],
+  24: [1, 1],
+  25: [1, 2],
+  26: [1, 4],
+  27: [1, 8],
+  28: [1, 8],
+  29: [256, 56],
+  30: [1, 2],
 };
 
 /** Reads and checks the header. Throws FormatError with the offset, InvalidInputError if there is no file. */
@@ -47,9 +85,11 @@ export function readGgufHeader(path: string): GgufHeader {
 
 function parse(path: string, reader: Reader): GgufHeader {
   const magic = reader.bytes(4).toString('latin1');
-  if (magic !== 'GGUF') throw new FormatError(path, 0, 'expected a GGUF model file, got something else');
+  if (magic !== 'GGUF')
+    throw new FormatError(path, 0, 'expected a GGUF model file, got something else');
   const version = reader.u32();
-  if (version !== 2 && version !== 3) throw new FormatError(path, 4, `expected GGUF version 2 or 3, got ${version}`);
+  if (version !== 2 && version !== 3)
+    throw new FormatError(path, 4, `expected GGUF version 2 or 3, got ${version}`);
   const tensorCount = reader.count('tensors');
   const keyCount = reader.count('metadata keys');
   const metadata = new Map<string, string | number>();
@@ -63,12 +103,18 @@ function parse(path: string, reader: Reader): GgufHeader {
   const dataStart = Math.ceil(reader.offset / alignment) * alignment;
   const expectedBytes = dataStart + dataBytes;
   if (reader.size < expectedBytes) {
-    throw new FormatError(path, reader.size, `expected ${expectedBytes} bytes, got ${reader.size}: the file is truncated`, {
-      hint: 'fetch it again',
-    });
+    throw new FormatError(
+      path,
+      reader.size,
+      `expected ${expectedBytes} bytes, got ${reader.size}: the file is truncated`,
+      {
+        hint: 'fetch it again',
+      },
+    );
   }
   const architecture = metadata.get('general.architecture');
-  if (typeof architecture !== 'string') throw new FormatError(path, 24, 'expected general.architecture, found none');
+  if (typeof architecture !== 'string')
+    throw new FormatError(path, 24, 'expected general.architecture, found none');
   const number = (key: string): number | null => {
     const value = metadata.get(`${architecture}.${key}`);
     return typeof value === 'number' ? value : null;
@@ -92,7 +138,12 @@ function tensorBytes(path: string, reader: Reader, count: number): number {
   for (let i = 0; i < count; i++) {
     const name = reader.string();
     const sides = reader.u32();
-    if (sides > 4) throw new FormatError(path, reader.offset, `tensor ${name}: expected at most 4 dimensions, got ${sides}`);
+    if (sides > 4)
+      throw new FormatError(
+        path,
+        reader.offset,
+        `tensor ${name}: expected at most 4 dimensions, got ${sides}`,
+      );
     let values = 1;
     for (let k = 0; k < sides; k++) values *= reader.u64();
     const type = reader.u32();
@@ -100,7 +151,11 @@ function tensorBytes(path: string, reader: Reader, count: number): number {
     const [block, bytes] = tensorTypes[type] ?? [1, 0];
     const size = (values / block) * bytes;
     if (!Number.isSafeInteger(offset) || !(size < Number.MAX_SAFE_INTEGER)) {
-      throw new FormatError(path, reader.offset, `tensor ${name}: expected a size that a file can have`);
+      throw new FormatError(
+        path,
+        reader.offset,
+        `tensor ${name}: expected a size that a file can have`,
+      );
     }
     end = Math.max(end, offset + size);
   }
@@ -135,12 +190,21 @@ class Reader {
 
   bytes(length: number): Buffer {
     if (this.offset + length > this.size) {
-      throw new FormatError(this.#path, this.offset, 'expected a GGUF model file, got one that ends inside its header', {
-        hint: 'the file is truncated or no model; fetch it again',
-      });
+      throw new FormatError(
+        this.#path,
+        this.offset,
+        'expected a GGUF model file, got one that ends inside its header',
+        {
+          hint: 'the file is truncated or no model; fetch it again',
+        },
+      );
     }
     if (this.offset + length > headerLimit) {
-      throw new FormatError(this.#path, this.offset, `expected a header below ${headerLimit} bytes`);
+      throw new FormatError(
+        this.#path,
+        this.offset,
+        `expected a header below ${headerLimit} bytes`,
+      );
     }
     const from = this.offset - this.#windowStart;
     if (from + length > this.#window.length) {
@@ -166,7 +230,11 @@ class Reader {
   count(what: string): number {
     const count = this.u64();
     if (count > countLimit) {
-      throw new FormatError(this.#path, this.offset - 8, `expected at most ${countLimit} ${what}, got ${count}`);
+      throw new FormatError(
+        this.#path,
+        this.offset - 8,
+        `expected at most ${countLimit} ${what}, got ${count}`,
+      );
     }
     return count;
   }
@@ -174,7 +242,11 @@ class Reader {
   string(): string {
     const length = this.u64();
     if (length > stringLimit) {
-      throw new FormatError(this.#path, this.offset - 8, `expected a text of at most ${stringLimit} bytes, got ${length}`);
+      throw new FormatError(
+        this.#path,
+        this.offset - 8,
+        `expected a text of at most ${stringLimit} bytes, got ${length}`,
+      );
     }
     return this.bytes(length).toString();
   }
@@ -184,24 +256,37 @@ class Reader {
     if (type === 8) return this.string();
     if (type === 9) return this.#skipArray(0);
     const size = scalarBytes[type];
-    if (size === undefined) throw new FormatError(this.#path, this.offset, `expected a metadata type from 0 to 12, got ${type}`);
+    if (size === undefined)
+      throw new FormatError(
+        this.#path,
+        this.offset,
+        `expected a metadata type from 0 to 12, got ${type}`,
+      );
     const bytes = this.bytes(size);
     if (type === 6) return bytes.readFloatLE(0);
     if (type === 12) return bytes.readDoubleLE(0);
     if (type === 10) return Number(bytes.readBigUInt64LE(0));
     if (type === 11) return Number(bytes.readBigInt64LE(0));
-    return type === 1 || type === 3 || type === 5 ? bytes.readIntLE(0, size) : bytes.readUIntLE(0, size);
+    return type === 1 || type === 3 || type === 5
+      ? bytes.readIntLE(0, size)
+      : bytes.readUIntLE(0, size);
   }
 
   #skipArray(depth: number): null {
     const type = this.u32();
     const count = this.u64();
     const size = scalarBytes[type];
-    if (depth > 4 || count > 100_000_000) throw new FormatError(this.#path, this.offset, 'expected an array of sane size');
+    if (depth > 4 || count > 100_000_000)
+      throw new FormatError(this.#path, this.offset, 'expected an array of sane size');
     if (size !== undefined) this.#skip(count * size);
     else if (type === 8) for (let i = 0; i < count; i++) this.#skip(this.u64());
     else if (type === 9) for (let i = 0; i < count; i++) this.#skipArray(depth + 1);
-    else throw new FormatError(this.#path, this.offset, `expected an array type from 0 to 12, got ${type}`);
+    else
+      throw new FormatError(
+        this.#path,
+        this.offset,
+        `expected an array type from 0 to 12, got ${type}`,
+      );
     return null;
   }
 

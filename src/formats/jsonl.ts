@@ -1,6 +1,8 @@
 /** @file One JSON value a line. */
 import { readFileSync } from 'node:fs';
+
 import type { z } from 'zod';
+
 import { FormatError, InvalidInputError } from '../errors.ts';
 
 /** Parses every line by the schema; throws FormatError naming the line. Empty lines are skipped. */
@@ -31,7 +33,9 @@ function parseLine<T>(
 function issueOf(error: unknown): string {
   const issues = (error as z.ZodError).issues ?? [];
   const [first] = issues;
-  return first === undefined ? String(error) : `${first.path.join('.') || 'value'}: ${first.message}`;
+  return first === undefined
+    ? String(error)
+    : `${first.path.join('.') || 'value'}: ${first.message}`;
 }
 
 /** A text file's content; a missing or unreadable file is an InvalidInputError. */

@@ -1,6 +1,8 @@
 /** @file The safetensors format: 8 bytes of header length, a JSON header, raw tensors. F32 and F16 only. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+
 import { z } from 'zod';
+
 import { FormatError } from '../errors.ts';
 import { fromHalf, toHalf } from './half.ts';
 
@@ -42,7 +44,11 @@ export function writeTensors(path: string, file: TensorFile, precision: 'F32' | 
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
   const parts = [length, Buffer.from(json)];
   for (const { data } of file.tensors.values()) {
-    parts.push(precision === 'F32' ? Buffer.from(data.slice().buffer) : Buffer.from(Uint16Array.from(data, toHalf).buffer));
+    parts.push(
+      precision === 'F32'
+        ? Buffer.from(data.slice().buffer)
+        : Buffer.from(Uint16Array.from(data, toHalf).buffer),
+    );
   }
   writeFileSync(`${path}.tmp`, Buffer.concat(parts));
   renameSync(`${path}.tmp`, path);
@@ -51,10 +57,15 @@ export function writeTensors(path: string, file: TensorFile, precision: 'F32' | 
 /** Reads a whole file; throws FormatError with the offset of what is wrong. */
 export function readTensors(path: string): TensorFile {
   const bytes = readFileSync(path);
-  if (bytes.length < 8) throw new FormatError(path, 0, `expected a safetensors file, got ${bytes.length} bytes`);
+  if (bytes.length < 8)
+    throw new FormatError(path, 0, `expected a safetensors file, got ${bytes.length} bytes`);
   const headerLength = Number(bytes.readBigUInt64LE(0));
   if (headerLength > headerLimit || headerLength > bytes.length - 8) {
-    throw new FormatError(path, 0, `expected a header within the file, got a length of ${headerLength}`);
+    throw new FormatError(
+      path,
+      0,
+      `expected a header within the file, got a length of ${headerLength}`,
+    );
   }
   const header = parseHeader(path, bytes.subarray(8, 8 + headerLength).toString());
   const start = 8 + headerLength;
@@ -62,11 +73,20 @@ export function readTensors(path: string): TensorFile {
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;
     const parsed = entrySchema.safeParse(entry);
-    if (!parsed.success) throw new FormatError(path, 8, `tensor ${name}: expected F32 or F16 with a shape`);
-    const { dtype, shape, data_offsets: [from, to] } = parsed.data;
+    if (!parsed.success)
+      throw new FormatError(path, 8, `tensor ${name}: expected F32 or F16 with a shape`);
+    const {
+      dtype,
+      shape,
+      data_offsets: [from, to],
+    } = parsed.data;
     const count = shape.reduce((product, side) => product * side, 1);
     if (to - from !== count * (dtype === 'F32' ? 4 : 2) || start + to > bytes.length) {
-      throw new FormatError(path, start + from, `tensor ${name}: expected ${count} values of ${dtype}, got ${to - from} bytes`);
+      throw new FormatError(
+        path,
+        start + from,
+        `tensor ${name}: expected ${count} values of ${dtype}, got ${to - from} bytes`,
+      );
     }
     tensors.set(name, { shape, data: decode(bytes.subarray(start + from, start + to), dtype) });
   }
@@ -83,5 +103,7 @@ function parseHeader(path: string, json: string): z.infer<typeof headerSchema> {
 
 function decode(bytes: Buffer, dtype: 'F32' | 'F16'): Float32Array {
   const copy = new Uint8Array(bytes);
-  return dtype === 'F32' ? new Float32Array(copy.buffer) : Float32Array.from(new Uint16Array(copy.buffer), fromHalf);
+  return dtype === 'F32'
+    ? new Float32Array(copy.buffer)
+    : Float32Array.from(new Uint16Array(copy.buffer), fromHalf);
 }

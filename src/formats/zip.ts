@@ -2,6 +2,7 @@
 import { closeSync, createReadStream, openSync, readSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { createInflateRaw } from 'node:zlib';
+
 import { FormatError } from '../errors.ts';
 
 const endSignature = 0x06054b50;
@@ -34,14 +35,22 @@ function find(path: string, member: string): { offset: number; stored: number; m
     while (end >= 0 && tail.readUInt32LE(end) !== endSignature) end--;
     if (end < 0) throw new FormatError(path, tailStart, 'expected a zip file, found no directory');
     const directory = take(tail.readUInt32LE(end + 16), tail.readUInt32LE(end + 12));
-    for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === entrySignature; ) {
+    for (
+      let at = 0;
+      at + 46 <= directory.length && directory.readUInt32LE(at) === entrySignature;
+    ) {
       const nameLength = directory.readUInt16LE(at + 28);
-      const skip = 46 + nameLength + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32);
+      const skip =
+        46 + nameLength + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32);
       if (directory.toString('utf8', at + 46, at + 46 + nameLength) === member) {
         const local = directory.readUInt32LE(at + 42);
         const header = take(local, 30);
         const offset = local + 30 + header.readUInt16LE(26) + header.readUInt16LE(28);
-        return { offset, stored: directory.readUInt32LE(at + 20), method: directory.readUInt16LE(at + 10) };
+        return {
+          offset,
+          stored: directory.readUInt32LE(at + 20),
+          method: directory.readUInt16LE(at + 10),
+        };
       }
       at += skip;
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+
 import { randomDirection, randomFrom, shuffled } from './random.ts';
 import { bootstrapMean, pearson, quantile, ranks, spearman, wilson } from './stats.ts';
 import { cosine, dot, norm, unit } from './vector.ts';
@@ -37,12 +38,18 @@ test('bootstrapMean holds the mean of a constant list and spreads with the data'
 });
 
 test('spearman does not change under a rising map', () => {
-  const lists = fc.array(fc.tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: -99, max: 99 })), { minLength: 3, maxLength: 20 });
+  const lists = fc.array(
+    fc.tuple(fc.integer({ min: -99, max: 99 }), fc.integer({ min: -99, max: 99 })),
+    { minLength: 3, maxLength: 20 },
+  );
   fc.assert(
     fc.property(lists, (pairs) => {
       const [a, b] = [pairs.map(([x]) => x), pairs.map(([, y]) => y)];
       const plain = spearman(a, b);
-      const mapped = spearman(a.map((x) => x ** 3), b);
+      const mapped = spearman(
+        a.map((x) => x ** 3),
+        b,
+      );
       return Number.isNaN(plain) ? Number.isNaN(mapped) : Math.abs(plain - mapped) < 1e-9;
     }),
   );
@@ -54,7 +61,10 @@ test('unit vectors have length 1 and random directions in 500 dimensions hardly 
   expect(norm(a)).toBeCloseTo(1, 5);
   // The standard deviation of the cosine is 1/sqrt(500) = 0.045.
   expect(Math.abs(cosine(a, b))).toBeLessThan(0.18);
-  expect([...unit(Float32Array.of(3, 4))].map((x) => x.toFixed(6))).toEqual(['0.600000', '0.800000']);
+  expect([...unit(Float32Array.of(3, 4))].map((x) => x.toFixed(6))).toEqual([
+    '0.600000',
+    '0.800000',
+  ]);
   expect(() => dot(a, new Float32Array(3))).toThrow('dot: expected 500 values, got 3');
 });
 

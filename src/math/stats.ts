@@ -29,7 +29,7 @@ export function ranks(values: readonly number[]): number[] {
   const result = Array.from<number>({ length: values.length }).fill(NaN);
   if (values.some((value) => Number.isNaN(value))) return result;
   const order = values.map((_, i) => i).toSorted((a, b) => values[a]! - values[b]!);
-  for (let start = 0; start < order.length; ) {
+  for (let start = 0; start < order.length;) {
     const value = values[order[start]!];
     let end = start + 1;
     while (end < order.length && values[order[end]!] === value) end++;

@@ -110,11 +110,7 @@ export function projectOut(a: Float32Array, directions: readonly Float32Array[])
 }
 
 /** Removes the components along an orthonormal basis; a rest at or below `floor` norms becomes zero. */
-function removeAlong(
-  a: Float32Array,
-  basis: readonly Float32Array[],
-  floor: number,
-): Float32Array {
+function removeAlong(a: Float32Array, basis: readonly Float32Array[], floor: number): Float32Array {
   const rest = a.slice();
   for (const direction of basis) addInto(rest, direction, -dot(rest, direction));
   return floor > 0 && norm(rest) <= floor * norm(a) ? new Float32Array(a.length) : rest;

@@ -1,9 +1,9 @@
+import type { Steering } from '../engine/engine.ts';
 /**
  * @file Doses to steering vectors. A dose is a share of the mean residual norm of each steered layer,
  * so that the same number means about the same push at every depth and in every model.
  */
 import { InvalidInputError } from '../errors.ts';
-import type { Steering } from '../engine/engine.ts';
 import { type Random, randomDirection } from '../math/random.ts';
 import { addInto, norm, scale } from '../math/vector.ts';
 import { emotionDirection, normAt, type VectorPack } from '../vectors/pack.ts';
@@ -50,7 +50,8 @@ export function buildSteering(
 ): Steering {
   return overLayers(pack, layers, (layer) => {
     const sum = new Float32Array(pack.width);
-    for (const { emotion, dose } of doses) addInto(sum, emotionDirection(pack, emotion, layer), dose);
+    for (const { emotion, dose } of doses)
+      addInto(sum, emotionDirection(pack, emotion, layer), dose);
     return sum;
   });
 }
@@ -65,11 +66,19 @@ export function randomSteering(
   return overLayers(pack, layers, () => scale(randomDirection(pack.width, random), dose));
 }
 
-function overLayers(pack: VectorPack, layers: readonly number[], at: (layer: number) => Float32Array): Steering {
+function overLayers(
+  pack: VectorPack,
+  layers: readonly number[],
+  at: (layer: number) => Float32Array,
+): Steering {
   if (layers.some((layer) => layer < 1)) {
-    throw new InvalidInputError('steer: expected layers from 1 on, got 0 (the first block cannot be steered)');
+    throw new InvalidInputError(
+      'steer: expected layers from 1 on, got 0 (the first block cannot be steered)',
+    );
   }
-  return { vectors: new Map(layers.map((layer) => [layer, scale(at(layer), normAt(pack, layer))])) };
+  return {
+    vectors: new Map(layers.map((layer) => [layer, scale(at(layer), normAt(pack, layer))])),
+  };
 }
 
 /** Strength summed over the layers, in mean residual norms; compare with coherenceLimit. */

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, relative, sep } from 'node:path';
+
 import { z } from 'zod';
 
 export interface FoundModel {
@@ -22,14 +23,22 @@ export interface Roots {
 export function defaultRoots(environment: NodeJS.ProcessEnv = process.env): Roots {
   const home = homedir();
   return {
-    ollama: [environment['OLLAMA_MODELS'] || join(home, '.ollama', 'models'), '/usr/share/ollama/.ollama/models'],
+    ollama: [
+      environment['OLLAMA_MODELS'] || join(home, '.ollama', 'models'),
+      '/usr/share/ollama/.ollama/models',
+    ],
     lmStudio: [join(home, '.lmstudio', 'models'), join(home, '.cache', 'lm-studio', 'models')],
-    hub: [environment['HF_HUB_CACHE'] || join(environment['HF_HOME'] || join(home, '.cache', 'huggingface'), 'hub')],
+    hub: [
+      environment['HF_HUB_CACHE'] ||
+        join(environment['HF_HOME'] || join(home, '.cache', 'huggingface'), 'hub'),
+    ],
   };
 }
 
 const manifestSchema = z.object({
-  layers: z.array(z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) })),
+  layers: z.array(
+    z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
+  ),
 });
 const modelLayer = 'application/vnd.ollama.image.model';
 
@@ -81,13 +90,24 @@ function readJson(path: string): unknown {
 
 /** Model files, without the later parts of split ones and without projectors for images. */
 function isModelFile(file: string): boolean {
-  return file.endsWith('.gguf') && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/.test(file) && !/mmproj/i.test(file);
+  return (
+    file.endsWith('.gguf') && !/-(?!00001)\d{5}-of-\d{5}\.gguf$/.test(file) && !/mmproj/i.test(file)
+  );
 }
 
 function inLmStudio(root: string): FoundModel[] {
   return filesUnder(root)
     .filter(isModelFile)
-    .flatMap((file) => found(file.split(sep).join('/').replace(/\.gguf$/, ''), 'lm-studio', join(root, file)));
+    .flatMap((file) =>
+      found(
+        file
+          .split(sep)
+          .join('/')
+          .replace(/\.gguf$/, ''),
+        'lm-studio',
+        join(root, file),
+      ),
+    );
 }
 
 function inHubCache(root: string): FoundModel[] {
@@ -95,7 +115,9 @@ function inHubCache(root: string): FoundModel[] {
     const match = /^models--([^/\\]+)[/\\]snapshots[/\\][^/\\]+[/\\](.+)$/.exec(file);
     if (match === null || !isModelFile(file)) return [];
     const [owner = '', ...repo] = (match[1] ?? '').split('--');
-    const inner = relative('.', match[2] ?? '').split(sep).join('/');
+    const inner = relative('.', match[2] ?? '')
+      .split(sep)
+      .join('/');
     return found(`${owner}/${repo.join('--')}:${inner}`, 'hub', join(root, file));
   });
 }

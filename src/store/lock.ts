@@ -1,5 +1,6 @@
 /** @file A lock file with the holder's process id; a dead holder's lock is taken over. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+
 import { ConflictError } from '../errors.ts';
 
 /** Takes the lock and returns its release; throws ConflictError while a living process holds it. */
@@ -9,7 +10,9 @@ export function acquireLock(path: string, what: string): () => void {
   } catch {
     const holder = Number(readFileSync(path, 'utf8'));
     if (holder > 0 && holder !== process.pid && isAlive(holder)) {
-      throw new ConflictError(`${what}: process ${holder} is working on it`, { hint: 'wait for it to end' });
+      throw new ConflictError(`${what}: process ${holder} is working on it`, {
+        hint: 'wait for it to end',
+      });
     }
     writeFileSync(path, String(process.pid));
   }

@@ -1,5 +1,6 @@
 /** @file The models that limbic knows by name, from data/models.json. */
 import { readFileSync } from 'node:fs';
+
 import { z } from 'zod';
 
 const entrySchema = z.object({
@@ -24,5 +25,6 @@ export const defaultModelName = 'smollm2-135m';
 /** All known models, in the file's order. */
 export function loadRegistry(): ModelEntry[] {
   const file = new URL('../../data/models.json', import.meta.url);
-  return z.object({ models: z.array(entrySchema) }).parse(JSON.parse(readFileSync(file, 'utf8'))).models;
+  return z.object({ models: z.array(entrySchema) }).parse(JSON.parse(readFileSync(file, 'utf8')))
+    .models;
 }

@@ -1,10 +1,18 @@
 /** @file What `--model` means: a known name, a path, a file on the hub, or another program's model. */
 import { basename, isAbsolute, resolve } from 'node:path';
+
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { readGgufHeader } from '../formats/gguf.ts';
 import { modelsFolder } from './cache.ts';
 import { discoverModels, type FoundModel, type Roots } from './discover.ts';
-import { cachedPath, fetchModel, type FetchOptions, type FetchPlan, hubUrl, planOf } from './fetch.ts';
+import {
+  cachedPath,
+  fetchModel,
+  type FetchOptions,
+  type FetchPlan,
+  hubUrl,
+  planOf,
+} from './fetch.ts';
 import { loadRegistry } from './registry.ts';
 
 export interface ResolvedModel {
@@ -19,7 +27,10 @@ export interface ResolveOptions extends FetchOptions {
 }
 
 /** Finds or fetches a model. Throws NotFoundError with near names, or what fetchModel throws. */
-export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+export async function resolveModel(
+  spec: string,
+  options: ResolveOptions = {},
+): Promise<ResolvedModel> {
   const resolved = await locate(spec, options);
   readGgufHeader(resolved.path);
   return resolved;
@@ -27,7 +38,8 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
 
 async function locate(spec: string, options: ResolveOptions): Promise<ResolvedModel> {
   const entry = loadRegistry().find(({ name }) => name === spec);
-  if (entry !== undefined) return { name: entry.name, path: await fetchModel(planOf(entry), options) };
+  if (entry !== undefined)
+    return { name: entry.name, path: await fetchModel(planOf(entry), options) };
   if (spec.endsWith('.gguf') && !spec.startsWith('hf:')) {
     return { name: basename(spec, '.gguf'), path: isAbsolute(spec) ? spec : resolve(spec) };
   }
@@ -46,7 +58,8 @@ async function locate(spec: string, options: ResolveOptions): Promise<ResolvedMo
 export function namesOf(model: FoundModel): string[] {
   const plain = [model.name, `${model.program}:${model.name}`];
   if (model.program === 'hub') plain.push(`hf:${model.name}`, `hf:${model.name.split(':')[0]}`);
-  if (model.program === 'ollama' && model.name.endsWith(':latest')) plain.push(model.name.slice(0, -':latest'.length));
+  if (model.program === 'ollama' && model.name.endsWith(':latest'))
+    plain.push(model.name.slice(0, -':latest'.length));
   return plain;
 }
 
@@ -54,13 +67,21 @@ export function namesOf(model: FoundModel): string[] {
 async function hubPlan(spec: string): Promise<FetchPlan> {
   const match = /^hf:([\w.-]+)\/([\w.-]+)(?::([\w./-]+\.gguf))?$/.exec(spec);
   if (match === null || spec.includes('..')) {
-    throw new InvalidInputError(`model: expected hf:OWNER/REPO or hf:OWNER/REPO:FILE.gguf, got "${spec}"`);
+    throw new InvalidInputError(
+      `model: expected hf:OWNER/REPO or hf:OWNER/REPO:FILE.gguf, got "${spec}"`,
+    );
   }
   const repo = `${match[1]}/${match[2]}`;
   const { fileInfo, files } = await import('./hub.ts');
   const file = match[3] ?? (await files(repo));
   const { bytes, sha256 } = await fileInfo(repo, file);
-  return { fileName: `${repo}/${file}`.replaceAll('/', '--'), bytes, sha256, url: hubUrl(repo, file), pythonPackages: [] };
+  return {
+    fileName: `${repo}/${file}`.replaceAll('/', '--'),
+    bytes,
+    sha256,
+    url: hubUrl(repo, file),
+    pythonPackages: [],
+  };
 }
 
 export interface ListedModel {
@@ -83,6 +104,12 @@ export function listModels(options: { home?: string; roots?: Roots } = {}): List
       path: cachedPath(planOf(entry), options.home),
       source: 'known' as const,
     })),
-    ...discoverModels(options.roots).map(({ name, program, path, bytes }) => ({ name, title: `from ${program}`, bytes, path, source: program })),
+    ...discoverModels(options.roots).map(({ name, program, path, bytes }) => ({
+      name,
+      title: `from ${program}`,
+      bytes,
+      path,
+      source: program,
+    })),
   ];
 }

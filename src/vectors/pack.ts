@@ -1,9 +1,11 @@
 /** @file The vector pack: emotion vectors of one model in a safetensors file, with where they came from. */
 import { existsSync } from 'node:fs';
+
 import { z } from 'zod';
+
+import type { ModelInfo, Probe } from '../engine/engine.ts';
 import { FormatError, InvalidInputError, NotFoundError, UnsupportedModelError } from '../errors.ts';
 import { readTensors, type Tensor, writeTensors } from '../formats/safetensors.ts';
-import type { ModelInfo, Probe } from '../engine/engine.ts';
 import { dot, unit } from '../math/vector.ts';
 
 export const packVersion = 1;
@@ -73,13 +75,19 @@ export function loadPack(path: string): VectorPack {
   const take = (name: string, length: number): Float32Array => {
     const data = tensors.get(name)?.data;
     if (data?.length !== length) {
-      throw new FormatError(path, 8, `tensor ${name}: expected ${length} values, got ${data?.length ?? 'none'}`);
+      throw new FormatError(
+        path,
+        8,
+        `tensor ${name}: expected ${length} values, got ${data?.length ?? 'none'}`,
+      );
     }
     return data;
   };
   return {
     ...header,
-    vectors: header.layers.map((layer) => take(`layer.${layer}.vectors`, header.emotions.length * header.width)),
+    vectors: header.layers.map((layer) =>
+      take(`layer.${layer}.vectors`, header.emotions.length * header.width),
+    ),
     centres: header.layers.map((layer) => take(`layer.${layer}.centre`, header.width)),
     norms: take('norms', header.layers.length),
   };
@@ -123,7 +131,11 @@ export function normAt(pack: VectorPack, layer: number): number {
  * the mean residual norm (typically -0.3 to 0.3).
  */
 export function makeProbe(pack: VectorPack, emotions: readonly string[], layer: number): Probe {
-  return probeOf(pack, emotions.map((emotion) => emotionDirection(pack, emotion, layer)), layer);
+  return probeOf(
+    pack,
+    emotions.map((emotion) => emotionDirection(pack, emotion, layer)),
+    layer,
+  );
 }
 
 /** The same for any unit directions [width], e.g. random ones as a control band. */

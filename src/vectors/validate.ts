@@ -15,10 +15,24 @@ export interface Validation {
   readonly topics: number;
   readonly layers: readonly LayerScore[];
   readonly bestLayer: number;
-  readonly top1: { readonly value: number; readonly interval: readonly [number, number]; readonly chance: number };
-  readonly top5: { readonly value: number; readonly interval: readonly [number, number]; readonly chance: number };
+  readonly top1: {
+    readonly value: number;
+    readonly interval: readonly [number, number];
+    readonly chance: number;
+  };
+  readonly top5: {
+    readonly value: number;
+    readonly interval: readonly [number, number];
+    readonly chance: number;
+  };
   /** Top-1 at the best layer with labels shuffled within topics. */
-  readonly permutation: { readonly rounds: number; readonly mean: number; readonly max: number; readonly p95: number; readonly p: number };
+  readonly permutation: {
+    readonly rounds: number;
+    readonly mean: number;
+    readonly max: number;
+    readonly p95: number;
+    readonly p: number;
+  };
 }
 
 export interface ValidateOptions {
@@ -50,7 +64,10 @@ function designOf(captured: StoryMeans): Design {
 }
 
 /** Scores every layer, picks the best by top-1, and compares it with the null. */
-export async function validateStories(captured: StoryMeans, options: ValidateOptions = {}): Promise<Validation> {
+export async function validateStories(
+  captured: StoryMeans,
+  options: ValidateOptions = {},
+): Promise<Validation> {
   const design = designOf(captured);
   const rounds = options.rounds ?? 20;
   const total = captured.layers.length + rounds;
@@ -80,7 +97,12 @@ export async function validateStories(captured: StoryMeans, options: ValidateOpt
   return summarise(design, layers, best, nulls);
 }
 
-function summarise(design: Design, layers: readonly LayerScore[], best: LayerScore, nulls: readonly number[]): Validation {
+function summarise(
+  design: Design,
+  layers: readonly LayerScore[],
+  best: LayerScore,
+  nulls: readonly number[],
+): Validation {
   const n = design.labels.length;
   const chance = (k: number): number => Math.min(1, k / design.emotions);
   return {
@@ -105,14 +127,21 @@ function shuffledLabels(design: Design, random: Random): number[] {
   const result = [...design.labels];
   for (let topic = 0; topic < design.topics; topic++) {
     const members = design.topicOf.flatMap((own, i) => (own === topic ? [i] : []));
-    const mixed = shuffled(members.map((i) => design.labels[i] ?? 0), random);
+    const mixed = shuffled(
+      members.map((i) => design.labels[i] ?? 0),
+      random,
+    );
     for (const [k, i] of members.entries()) result[i] = mixed[k] ?? 0;
   }
   return result;
 }
 
 /** Counts of stories whose own emotion has the highest projection, or one of the five highest. */
-function accuracy(means: Float32Array, design: Design, labels: readonly number[]): { top1: number; top5: number; n: number } {
+function accuracy(
+  means: Float32Array,
+  design: Design,
+  labels: readonly number[],
+): { top1: number; top5: number; n: number } {
   const { emotions, topics, width } = design;
   // Sums per emotion and per topic make each fold a subtraction instead of another pass.
   const sums = new Float32Array(emotions * width);

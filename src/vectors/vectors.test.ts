@@ -1,15 +1,31 @@
 import { mkdtempSync, readFileSync, truncateSync, writeFileSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { expect, test } from 'vitest';
+
 import { captureStories, loadStories, type StoryMeans } from '../capture/stories.ts';
 import type { Model } from '../engine/engine.ts';
 import { openToyModel } from '../engine/toy/model.ts';
 import { gaussian, randomDirection, randomFrom } from '../math/random.ts';
 import { cosine, norm } from '../math/vector.ts';
-import { buildSteering, middleLayers, parseDoses, randomSteering, totalDose } from '../steering/steering.ts';
+import {
+  buildSteering,
+  middleLayers,
+  parseDoses,
+  randomSteering,
+  totalDose,
+} from '../steering/steering.ts';
 import { buildPack, emotionVectors } from './extract.ts';
-import { assertPackFits, emotionDirection, loadPack, makeProbe, normAt, type VectorPack, writePack } from './pack.ts';
+import {
+  assertPackFits,
+  emotionDirection,
+  loadPack,
+  makeProbe,
+  normAt,
+  type VectorPack,
+  writePack,
+} from './pack.ts';
 import { validateStories } from './validate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbic-vectors-'));
@@ -20,20 +36,39 @@ const width = 40;
 function planted(strength: number, topics = 6): StoryMeans & { directions: Float32Array[] } {
   const random = randomFrom(9);
   const directions = emotions.map(() => randomDirection(width, random));
-  const stories = emotions.flatMap((emotion) => Array.from({ length: topics }, (_, topic) => ({ emotion, topic: String(topic), text: 'x' })));
+  const stories = emotions.flatMap((emotion) =>
+    Array.from({ length: topics }, (_, topic) => ({ emotion, topic: String(topic), text: 'x' })),
+  );
   const topicDirections = Array.from({ length: topics }, () => randomDirection(width, random));
   const means = new Float32Array(stories.length * width);
   for (const [i, { emotion, topic }] of stories.entries()) {
     for (let k = 0; k < width; k++) {
-      means[i * width + k] = strength * directions[emotions.indexOf(emotion)]![k]! + 5 * topicDirections[Number(topic)]![k]! + 0.05 * gaussian(random);
+      means[i * width + k] =
+        strength * directions[emotions.indexOf(emotion)]![k]! +
+        5 * topicDirections[Number(topic)]![k]! +
+        0.05 * gaussian(random);
     }
   }
-  return { stories, layers: [1], width, means: [means], norms: Float32Array.of(10), resumed: 0, directions };
+  return {
+    stories,
+    layers: [1],
+    width,
+    means: [means],
+    norms: Float32Array.of(10),
+    resumed: 0,
+    directions,
+  };
 }
 
 async function toyPack(): Promise<{ model: Model; pack: VectorPack }> {
   const model = openToyModel({ blocks: 6 });
-  const stories = ['calm', 'afraid', 'proud'].flatMap((emotion) => ['1', '2', '3'].map((topic) => ({ emotion, topic, text: `${emotion.repeat(6)} and number ${topic} of the stories` })));
+  const stories = ['calm', 'afraid', 'proud'].flatMap((emotion) =>
+    ['1', '2', '3'].map((topic) => ({
+      emotion,
+      topic,
+      text: `${emotion.repeat(6)} and number ${topic} of the stories`,
+    })),
+  );
   const captured = await captureStories(model, stories, { from: 5 });
   const { layers } = await validateStories(captured, { rounds: 2 });
   return { model, pack: buildPack(model.info, captured, layers, 5) };
@@ -41,7 +76,12 @@ async function toyPack(): Promise<{ model: Model; pack: VectorPack }> {
 
 test('emotionVectors are means minus the mean of means, by hand', () => {
   // Two emotions, two stories each, width 2: means (2,1) and (0,3), centre (1,2).
-  const { vectors, centre } = emotionVectors(Float32Array.of(1, 0, 3, 2, 0, 2, 0, 4), [0, 0, 1, 1], 2, 2);
+  const { vectors, centre } = emotionVectors(
+    Float32Array.of(1, 0, 3, 2, 0, 2, 0, 4),
+    [0, 0, 1, 1],
+    2,
+    2,
+  );
   expect([...centre]).toEqual([1, 2]);
   expect([...vectors]).toEqual([1, -1, -1, 1]);
 });
@@ -60,14 +100,18 @@ test('emotionVectors of planted stories point along the planted directions', () 
   const { directions, means } = planted(1);
   const labels = emotions.flatMap((_, e) => Array.from({ length: 6 }, () => e));
   const { vectors } = emotionVectors(means[0]!, labels, emotions.length, width);
-  for (const [e, direction] of directions.entries()) expect(cosine(vectors.slice(e * width, (e + 1) * width), direction)).toBeGreaterThan(0.8);
+  for (const [e, direction] of directions.entries())
+    expect(cosine(vectors.slice(e * width, (e + 1) * width), direction)).toBeGreaterThan(0.8);
 });
 
 test('loadStories refuses a design that is not crossed', () => {
   const path = join(folder, 's.jsonl');
-  const line = (emotion: string, topic: number): string => JSON.stringify({ emotion, topic, text: 'x' });
+  const line = (emotion: string, topic: number): string =>
+    JSON.stringify({ emotion, topic, text: 'x' });
   writeFileSync(path, [line('a', 1), line('a', 2), line('b', 1)].join('\n'));
-  expect(() => loadStories(path)).toThrow(/expected every emotion with every topic, got 3 stories for 2 emotions x 2 topics/);
+  expect(() => loadStories(path)).toThrow(
+    /expected every emotion with every topic, got 3 stories for 2 emotions x 2 topics/,
+  );
   writeFileSync(path, [line('a', 1), line('a', 1)].join('\n'));
   expect(() => loadStories(path)).toThrow(/expected one story for a on topic 1, got two/);
 });
@@ -81,12 +125,28 @@ test('the shipped corpus is crossed: 171 emotions with 12 topics', () => {
 test('captureStories goes on after an interruption and repeats nothing', async () => {
   const inner = openToyModel();
   let captured = 0;
-  const counting: Model = { ...inner, capture: (sequences, options) => ((captured += sequences.length), inner.capture(sequences, options)) };
-  const stories = Array.from({ length: 40 }, (_, i) => ({ emotion: `e${i % 4}`, topic: String(Math.floor(i / 4)), text: `story number ${i} `.repeat(1 + (i % 3)) }));
+  const counting: Model = {
+    ...inner,
+    capture: (sequences, options) => (
+      (captured += sequences.length),
+      inner.capture(sequences, options)
+    ),
+  };
+  const stories = Array.from({ length: 40 }, (_, i) => ({
+    emotion: `e${i % 4}`,
+    topic: String(Math.floor(i / 4)),
+    text: `story number ${i} `.repeat(1 + (i % 3)),
+  }));
   const whole = await captureStories(inner, stories);
   const meansPath = join(folder, 'run.means');
   const stop = new AbortController();
-  await expect(captureStories(counting, stories, { meansPath, signal: stop.signal, onProgress: () => stop.abort() })).rejects.toThrow(/abort/i);
+  await expect(
+    captureStories(counting, stories, {
+      meansPath,
+      signal: stop.signal,
+      onProgress: () => stop.abort(),
+    }),
+  ).rejects.toThrow(/abort/i);
   captured = 0;
   truncateSync(meansPath, statSync(meansPath).size - 10);
   const resumed = await captureStories(counting, stories, { meansPath });
@@ -103,10 +163,18 @@ test('loadPack gives back what writePack wrote, to half precision', async () => 
   const path = join(folder, 'toy.safetensors');
   writePack(path, pack);
   const read = loadPack(path);
-  expect({ ...read, vectors: 0, centres: 0, norms: 0 }).toEqual({ ...pack, vectors: 0, centres: 0, norms: 0 });
-  for (const [k, vector] of pack.vectors.entries()) expect(cosine(read.vectors[k]!, vector)).toBeGreaterThan(0.99999);
+  expect({ ...read, vectors: 0, centres: 0, norms: 0 }).toEqual({
+    ...pack,
+    vectors: 0,
+    centres: 0,
+    norms: 0,
+  });
+  for (const [k, vector] of pack.vectors.entries())
+    expect(cosine(read.vectors[k]!, vector)).toBeGreaterThan(0.99999);
   assertPackFits(read, model.info);
-  expect(() => assertPackFits(read, { ...model.info, fingerprint: 'other' })).toThrow(/pack: expected vectors of toy/);
+  expect(() => assertPackFits(read, { ...model.info, fingerprint: 'other' })).toThrow(
+    /pack: expected vectors of toy/,
+  );
   expect(readFileSync(path).length).toBeLessThan(20_000);
 });
 
@@ -121,9 +189,13 @@ test('makeProbe reads the centred projection as a share of the norm', async () =
   const tokens = await model.tokenize('what a quiet evening');
   const layer = pack.layers[2]!;
   const [all] = await model.capture([tokens], { layers: [layer], pooling: 'last' });
-  const [readings] = await model.project([tokens], { probes: [makeProbe(pack, ['calm', 'afraid'], layer)] });
+  const [readings] = await model.project([tokens], {
+    probes: [makeProbe(pack, ['calm', 'afraid'], layer)],
+  });
   const direction = emotionDirection(pack, 'afraid', layer);
-  const expected = all!.rows.reduce((sum, value, k) => sum + (value - pack.centres[2]![k]!) * direction[k]!, 0) / normAt(pack, layer);
+  const expected =
+    all!.rows.reduce((sum, value, k) => sum + (value - pack.centres[2]![k]!) * direction[k]!, 0) /
+    normAt(pack, layer);
   expect(readings!.at(-1)).toBeCloseTo(expected, 5);
 });
 
@@ -132,15 +204,23 @@ test('buildSteering moves each layer by the dose times its mean norm', async () 
   const steering = buildSteering(pack, [{ emotion: 'afraid', dose: -0.2 }], [2, 3]);
   for (const layer of [2, 3]) {
     expect(norm(steering.vectors.get(layer)!) / normAt(pack, layer)).toBeCloseTo(0.2, 5);
-    expect(cosine(steering.vectors.get(layer)!, emotionDirection(pack, 'afraid', layer))).toBeCloseTo(-1, 5);
+    expect(
+      cosine(steering.vectors.get(layer)!, emotionDirection(pack, 'afraid', layer)),
+    ).toBeCloseTo(-1, 5);
   }
   expect(totalDose(pack, steering)).toBeCloseTo(0.4, 5);
   expect(totalDose(pack, randomSteering(pack, 0.2, randomFrom(1), [2, 3]))).toBeCloseTo(0.4, 5);
   expect(middleLayers(pack)).toEqual([2, 3, 4]);
-  expect(() => buildSteering(pack, [{ emotion: 'afrad', dose: 1 }])).toThrow(/nothing is called "afrad"/);
+  expect(() => buildSteering(pack, [{ emotion: 'afrad', dose: 1 }])).toThrow(
+    /nothing is called "afrad"/,
+  );
 });
 
 test('parseDoses reads doses and refuses everything else', () => {
-  expect(parseDoses('desperate=0.05, calm=-0.05')).toEqual([{ emotion: 'desperate', dose: 0.05 }, { emotion: 'calm', dose: -0.05 }]);
-  for (const bad of ['calm', 'calm=', '=1', 'calm=x', 'calm=9', '']) expect(() => parseDoses(bad), bad).toThrow(/expected emotion=dose/);
+  expect(parseDoses('desperate=0.05, calm=-0.05')).toEqual([
+    { emotion: 'desperate', dose: 0.05 },
+    { emotion: 'calm', dose: -0.05 },
+  ]);
+  for (const bad of ['calm', 'calm=', '=1', 'calm=x', 'calm=9', ''])
+    expect(() => parseDoses(bad), bad).toThrow(/expected emotion=dose/);
 });

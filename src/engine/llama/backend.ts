@@ -84,9 +84,18 @@ export class LlamaBackend implements Backend {
     const bytes = Buffer.from(text);
     const out = new Int32Array(bytes.length + 8);
     const count = Number(
-      this.#binding.tokenize(this.#vocab, bytes, bytes.length, out, out.length, addSpecial, parseSpecial),
+      this.#binding.tokenize(
+        this.#vocab,
+        bytes,
+        bytes.length,
+        out,
+        out.length,
+        addSpecial,
+        parseSpecial,
+      ),
     );
-    if (count < 0) throw new EngineError(`tokenize: expected at most ${out.length} tokens, got ${-count}`);
+    if (count < 0)
+      throw new EngineError(`tokenize: expected at most ${out.length} tokens, got ${-count}`);
     return out.slice(0, count);
   }
 
@@ -154,7 +163,9 @@ export class LlamaBackend implements Backend {
       const data = new Float32Array((blocks - 1) * width);
       for (const [layer, vector] of vectors) {
         if (layer < 1 || layer >= blocks) {
-          throw new InvalidInputError(`steer: expected a layer from 1 to ${blocks - 1}, got ${layer}`);
+          throw new InvalidInputError(
+            `steer: expected a layer from 1 to ${blocks - 1}, got ${layer}`,
+          );
         }
         if (vector.length !== width) throw new ShapeError('steer', width, vector.length);
         data.set(vector, (layer - 1) * width);

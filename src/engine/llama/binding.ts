@@ -4,6 +4,7 @@
  * if they do not read as the numbers that the release documents, nothing else is called.
  */
 import koffi, { type LibraryHandle } from 'koffi';
+
 import { EngineError, UnsupportedModelError } from '../../errors.ts';
 import type { NativeLibrary } from './library.ts';
 import { libraryRelease } from './library.ts';
@@ -44,26 +45,71 @@ export interface NativeBatch {
 }
 
 const modelParamsFields = {
-  devices: 'void*', overrides: 'void*', n_gpu_layers: 'int32', split_mode: 'int32',
-  load_mode: 'int32', lazy_mode: 'int32', main_gpu: 'int32', tensor_split: 'void*',
-  progress: 'void*', progress_data: 'void*', kv_overrides: 'void*', vocab_only: 'bool',
-  check_tensors: 'bool', use_extra_bufts: 'bool', no_host: 'bool', no_alloc: 'bool', load_mtp: 'bool',
+  devices: 'void*',
+  overrides: 'void*',
+  n_gpu_layers: 'int32',
+  split_mode: 'int32',
+  load_mode: 'int32',
+  lazy_mode: 'int32',
+  main_gpu: 'int32',
+  tensor_split: 'void*',
+  progress: 'void*',
+  progress_data: 'void*',
+  kv_overrides: 'void*',
+  vocab_only: 'bool',
+  check_tensors: 'bool',
+  use_extra_bufts: 'bool',
+  no_host: 'bool',
+  no_alloc: 'bool',
+  load_mtp: 'bool',
 };
 const contextParamsFields = {
-  n_ctx: 'uint32', n_batch: 'uint32', n_ubatch: 'uint32', n_seq_max: 'uint32', n_rs_seq: 'uint32',
-  n_outputs_max: 'uint32', n_outputs_max_per_seq: 'uint32', n_threads: 'int32',
-  n_threads_batch: 'int32', ctx_type: 'int32', rope_scaling_type: 'int32', pooling_type: 'int32',
-  attention_type: 'int32', flash_attn_type: 'int32', rope_freq_base: 'float',
-  rope_freq_scale: 'float', yarn_ext_factor: 'float', yarn_attn_factor: 'float',
-  yarn_beta_fast: 'float', yarn_beta_slow: 'float', yarn_orig_ctx: 'uint32', defrag_thold: 'float',
-  cb_eval: 'LimbicEvalCallback*', cb_eval_data: 'void*', type_k: 'int32', type_v: 'int32',
-  abort_callback: 'void*', abort_data: 'void*', embeddings: 'bool', offload_kqv: 'bool',
-  no_perf: 'bool', op_offload: 'bool', swa_full: 'bool', kv_unified: 'bool', samplers: 'void*',
-  n_samplers: 'size_t', ctx_other: 'void*',
+  n_ctx: 'uint32',
+  n_batch: 'uint32',
+  n_ubatch: 'uint32',
+  n_seq_max: 'uint32',
+  n_rs_seq: 'uint32',
+  n_outputs_max: 'uint32',
+  n_outputs_max_per_seq: 'uint32',
+  n_threads: 'int32',
+  n_threads_batch: 'int32',
+  ctx_type: 'int32',
+  rope_scaling_type: 'int32',
+  pooling_type: 'int32',
+  attention_type: 'int32',
+  flash_attn_type: 'int32',
+  rope_freq_base: 'float',
+  rope_freq_scale: 'float',
+  yarn_ext_factor: 'float',
+  yarn_attn_factor: 'float',
+  yarn_beta_fast: 'float',
+  yarn_beta_slow: 'float',
+  yarn_orig_ctx: 'uint32',
+  defrag_thold: 'float',
+  cb_eval: 'LimbicEvalCallback*',
+  cb_eval_data: 'void*',
+  type_k: 'int32',
+  type_v: 'int32',
+  abort_callback: 'void*',
+  abort_data: 'void*',
+  embeddings: 'bool',
+  offload_kqv: 'bool',
+  no_perf: 'bool',
+  op_offload: 'bool',
+  swa_full: 'bool',
+  kv_unified: 'bool',
+  samplers: 'void*',
+  n_samplers: 'size_t',
+  ctx_other: 'void*',
 };
 const batchFields = {
-  n_tokens: 'int32', token: 'void*', embd: 'void*', pos: 'void*', n_seq_id: 'void*',
-  seq_id: 'void*', logits: 'void*',
+  n_tokens: 'int32',
+  token: 'void*',
+  embd: 'void*',
+  pos: 'void*',
+  n_seq_id: 'void*',
+  seq_id: 'void*',
+  logits: 'void*',
 };
 
 /** Declares the structs once in a process; koffi keeps type names globally. */
@@ -74,7 +120,12 @@ function declareTypes(): void {
   koffi.struct('LimbicContextParams', contextParamsFields);
   koffi.struct('LimbicBatch', batchFields);
   koffi.struct('LimbicChainParams', { no_perf: 'bool' });
-  koffi.struct('LimbicCandidates', { data: 'void*', size: 'size_t', selected: 'int64', sorted: 'bool' });
+  koffi.struct('LimbicCandidates', {
+    data: 'void*',
+    size: 'size_t',
+    selected: 'int64',
+    sorted: 'bool',
+  });
 }
 
 const signatures = {
@@ -131,7 +182,9 @@ const ggmlSignatures = {
 
 type Foreign = (...args: unknown[]) => unknown;
 type Calls<T> = { readonly [K in keyof T]: Foreign };
-export type Binding = Calls<typeof signatures> & Calls<typeof baseSignatures> & Calls<typeof ggmlSignatures>;
+export type Binding = Calls<typeof signatures> &
+  Calls<typeof baseSignatures> &
+  Calls<typeof ggmlSignatures>;
 
 function bindAll<T extends Record<string, string>>(handle: LibraryHandle, table: T): Calls<T> {
   const entries = Object.entries(table).map(([name, signature]) => [name, handle.func(signature)]);
@@ -166,9 +219,14 @@ function checkVersion(binding: Binding, library: NativeLibrary): void {
   const context = binding.contextDefaults() as ContextParams;
   const model = binding.modelDefaults() as ModelParams;
   const sane =
-    context.n_batch === 2048 && context.n_ubatch === 512 && context.n_seq_max === 1 &&
-    context.rope_scaling_type === -1 && context.pooling_type === -1 &&
-    context.cb_eval === null && model.main_gpu === 0 && !model.vocab_only;
+    context.n_batch === 2048 &&
+    context.n_ubatch === 512 &&
+    context.n_seq_max === 1 &&
+    context.rope_scaling_type === -1 &&
+    context.pooling_type === -1 &&
+    context.cb_eval === null &&
+    model.main_gpu === 0 &&
+    !model.vocab_only;
   if (!sane) {
     throw new EngineError(
       `native library: parameter structs of ${library.source} are not laid out as in ${libraryRelease}`,

@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+
 import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
 import type { GeneratedToken } from '../engine.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
@@ -100,7 +101,8 @@ export class HostClient implements AsyncDisposable {
       `engine: the process that runs the model ended (${how})${words === '' ? '' : `: ${words}`}`,
       { hint: 'the next call starts it again; run limbic doctor if it ends again' },
     );
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed ? new DisposedError('the model') : error);
+    for (const waiting of this.#waiting.values())
+      waiting.reject(this.#closed ? new DisposedError('the model') : error);
     this.#waiting.clear();
   }
 

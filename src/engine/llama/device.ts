@@ -1,5 +1,6 @@
 /** @file What the library found to compute on, and its log. */
 import koffi from 'koffi';
+
 import type { Binding } from './binding.ts';
 import type { NativeLibrary } from './library.ts';
 

@@ -1,5 +1,6 @@
 /** @file GBNF grammars through the library's own grammar sampler. */
 import koffi from 'koffi';
+
 import { InvalidInputError } from '../../errors.ts';
 import type { GrammarState } from '../backend.ts';
 import type { Binding, Pointer } from './binding.ts';
@@ -16,7 +17,9 @@ export function createGrammar(
 ): GrammarState {
   const sampler = binding.grammarInit(vocab, text, 'root') as Pointer | null;
   if (sampler === null) {
-    throw new InvalidInputError('grammar: expected GBNF with a rule named root, got text that does not parse');
+    throw new InvalidInputError(
+      'grammar: expected GBNF with a rule named root, got text that does not parse',
+    );
   }
   const memory = koffi.alloc('uint8', vocabulary * candidateBytes) as unknown as Pointer;
   const view = new DataView(koffi.view(memory, vocabulary * candidateBytes) as ArrayBuffer);
@@ -26,7 +29,12 @@ export function createGrammar(
         view.setInt32(id * candidateBytes, id, true);
         view.setFloat32(id * candidateBytes + 4, logits[id] ?? 0, true);
       }
-      binding.samplerApply(sampler, { data: memory, size: vocabulary, selected: -1, sorted: false });
+      binding.samplerApply(sampler, {
+        data: memory,
+        size: vocabulary,
+        selected: -1,
+        sorted: false,
+      });
       for (let i = 0; i < vocabulary; i++) {
         if (view.getFloat32(i * candidateBytes + 4, true) === -Infinity) {
           logits[view.getInt32(i * candidateBytes, true)] = -Infinity;

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+
 import { UnavailableError } from '../../errors.ts';
 
 /** The release whose structs binding.ts describes; both package and library are pinned to it. */
@@ -68,7 +69,12 @@ function describe(folder: string, source: string): NativeLibrary {
   const files = existsSync(folder) ? readdirSync(folder) : [];
   const pick = (stem: string): string => {
     const suffix = { darwin: 'dylib', win32: 'dll' }[process.platform as string] ?? 'so';
-    const found = [`lib${stem}.${libraryRelease}.${suffix}`, `${stem}.${libraryRelease}.${suffix}`, `lib${stem}.${suffix}`, `${stem}.${suffix}`].find((file) => files.includes(file));
+    const found = [
+      `lib${stem}.${libraryRelease}.${suffix}`,
+      `${stem}.${libraryRelease}.${suffix}`,
+      `lib${stem}.${suffix}`,
+      `${stem}.${suffix}`,
+    ].find((file) => files.includes(file));
     if (found === undefined) {
       throw new UnavailableError(
         `native library: expected ${stem} ${libraryRelease} in ${dirname(join(folder, 'x'))}, found ${files.length} other files`,

@@ -1,5 +1,6 @@
 /** @file Views on native memory: the library reads and writes these bytes in place. */
 import koffi from 'koffi';
+
 import type { Batch } from '../backend.ts';
 import type { Binding, NativeBatch, Pointer } from './binding.ts';
 

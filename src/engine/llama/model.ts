@@ -1,11 +1,7 @@
 /** @file Opens a GGUF file as a Model whose work happens in a child process. */
 import { basename } from 'node:path';
-import type {
-  Captured,
-  Generated,
-  Model,
-  ModelInfo,
-} from '../engine.ts';
+
+import type { Captured, Generated, Model, ModelInfo } from '../engine.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
 import type { Opened } from './protocol.ts';
@@ -34,7 +30,10 @@ export interface LlamaModel extends Model {
 }
 
 /** Loads a GGUF file. Throws EngineError if the library cannot, UnsupportedModelError if it cannot be steered. */
-export async function openLlamaModel(path: string, options: OpenModelOptions = {}): Promise<LlamaModel> {
+export async function openLlamaModel(
+  path: string,
+  options: OpenModelOptions = {},
+): Promise<LlamaModel> {
   const client = new HostClient({
     path,
     contextLength: options.contextLength ?? 4096,
@@ -60,16 +59,25 @@ export async function openLlamaModel(path: string, options: OpenModelOptions = {
       (await client.call({ name: 'tokenize', text, addSpecial, parseSpecial }, {})) as Int32Array,
     pieces: async (tokens) => (await client.call({ name: 'pieces', tokens }, {})) as string[],
     capture: async (sequences, { signal, onProgress, ...rest }) =>
-      (await client.call({ name: 'capture', sequences, options: rest }, listen({ signal, onProgress }))) as Captured[],
+      (await client.call(
+        { name: 'capture', sequences, options: rest },
+        listen({ signal, onProgress }),
+      )) as Captured[],
     project: async (sequences, { signal, onProgress, ...rest }) =>
-      (await client.call({ name: 'project', sequences, options: rest }, listen({ signal, onProgress }))) as Float32Array[],
+      (await client.call(
+        { name: 'project', sequences, options: rest },
+        listen({ signal, onProgress }),
+      )) as Float32Array[],
     generate: async (requests, { signal, onProgress, onToken, ...rest } = {}) =>
       (await client.call(
         { name: 'generate', requests, options: rest, streams: onToken !== undefined },
         listen({ signal, onProgress, onToken }),
       )) as Generated[],
     score: async (requests, { signal, onProgress, ...rest } = {}) =>
-      (await client.call({ name: 'score', requests, options: rest }, listen({ signal, onProgress }))) as Float32Array[],
+      (await client.call(
+        { name: 'score', requests, options: rest },
+        listen({ signal, onProgress }),
+      )) as Float32Array[],
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
 }

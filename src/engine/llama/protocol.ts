@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../errors.ts';
 /** @file Messages between the program and the engine's child process. Typed arrays travel by structured clone. */
 import type { BackendInfo } from '../backend.ts';
 import type {
@@ -11,7 +12,6 @@ import type {
   ScoreRequest,
   CallOptions,
 } from '../engine.ts';
-import type { ErrorCode } from '../../errors.ts';
 
 /** What cannot travel: functions and signals. */
 type Wire<T> = Omit<T, 'signal' | 'onProgress' | 'onToken'>;
@@ -27,12 +27,34 @@ export interface OpenOptions {
 
 export type Call =
   | { readonly name: 'open'; readonly options: OpenOptions }
-  | { readonly name: 'tokenize'; readonly text: string; readonly addSpecial: boolean; readonly parseSpecial: boolean }
+  | {
+      readonly name: 'tokenize';
+      readonly text: string;
+      readonly addSpecial: boolean;
+      readonly parseSpecial: boolean;
+    }
   | { readonly name: 'pieces'; readonly tokens: Int32Array }
-  | { readonly name: 'capture'; readonly sequences: readonly Int32Array[]; readonly options: Wire<CaptureOptions> }
-  | { readonly name: 'project'; readonly sequences: readonly Int32Array[]; readonly options: Wire<ProjectOptions> }
-  | { readonly name: 'generate'; readonly requests: readonly GenerateRequest[]; readonly options: Wire<GenerateOptions>; readonly streams: boolean }
-  | { readonly name: 'score'; readonly requests: readonly ScoreRequest[]; readonly options: Wire<CallOptions> };
+  | {
+      readonly name: 'capture';
+      readonly sequences: readonly Int32Array[];
+      readonly options: Wire<CaptureOptions>;
+    }
+  | {
+      readonly name: 'project';
+      readonly sequences: readonly Int32Array[];
+      readonly options: Wire<ProjectOptions>;
+    }
+  | {
+      readonly name: 'generate';
+      readonly requests: readonly GenerateRequest[];
+      readonly options: Wire<GenerateOptions>;
+      readonly streams: boolean;
+    }
+  | {
+      readonly name: 'score';
+      readonly requests: readonly ScoreRequest[];
+      readonly options: Wire<CallOptions>;
+    };
 
 export interface Opened {
   readonly info: BackendInfo;
@@ -50,4 +72,11 @@ export type FromHost =
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'token'; readonly id: number; readonly token: GeneratedToken }
   | { readonly type: 'progress'; readonly id: number; readonly done: number }
-  | { readonly type: 'error'; readonly id: number; readonly aborted: boolean; readonly code: ErrorCode; readonly message: string; readonly hint?: string };
+  | {
+      readonly type: 'error';
+      readonly id: number;
+      readonly aborted: boolean;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint?: string;
+    };

@@ -4,6 +4,7 @@
  * their ordinal once a graph of the same shape was seen; names are read only while learning.
  */
 import koffi from 'koffi';
+
 import { EngineError } from '../../errors.ts';
 import type { Binding, Pointer } from './binding.ts';
 

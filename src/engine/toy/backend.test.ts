@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+
 import { createToyBackend } from './backend.ts';
 import { makeWeights } from './weights.ts';
 
@@ -8,7 +9,10 @@ function reference(tokens: readonly number[], seed: number): number[][][] {
   const { embedding, blocks } = makeWeights(shape, seed);
   const width = shape.width;
   const size = width / shape.heads;
-  const times = (m: Float32Array, x: number[]): number[] => Array.from({ length: m.length / x.length }, (_, r) => x.reduce((sum, value, k) => sum + value * m[r * x.length + k]!, 0));
+  const times = (m: Float32Array, x: number[]): number[] =>
+    Array.from({ length: m.length / x.length }, (_, r) =>
+      x.reduce((sum, value, k) => sum + value * m[r * x.length + k]!, 0),
+    );
   const norm = (x: number[]): number[] => {
     const root = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + 1e-5);
     return x.map((value) => value / root);
@@ -16,9 +20,13 @@ function reference(tokens: readonly number[], seed: number): number[][][] {
   const turn = (x: number[], position: number): number[] =>
     x.map((value, k) => {
       const angle = position * 10_000 ** (-((k - (k % 2)) % size) / size);
-      return k % 2 === 0 ? value * Math.cos(angle) - x[k + 1]! * Math.sin(angle) : x[k - 1]! * Math.sin(angle) + value * Math.cos(angle);
+      return k % 2 === 0
+        ? value * Math.cos(angle) - x[k + 1]! * Math.sin(angle)
+        : x[k - 1]! * Math.sin(angle) + value * Math.cos(angle);
     });
-  let residuals = tokens.map((token) => Array.from(embedding.slice(token * width, (token + 1) * width)));
+  let residuals = tokens.map((token) =>
+    Array.from(embedding.slice(token * width, (token + 1) * width)),
+  );
   return blocks.map((block) => {
     const queries = residuals.map((x, p) => turn(times(block.query, norm(x)), p));
     const keys = residuals.map((x, p) => turn(times(block.key, norm(x)), p));
@@ -51,7 +59,10 @@ test('toy residuals equal those of a plain float64 pass over the whole sequence'
   // In two batches, so that the second half reads the cache.
   const expected = reference(tokens, 3);
   let worst = 0;
-  for (const [from, to] of [[0, 11], [11, tokens.length]] as const) {
+  for (const [from, to] of [
+    [0, 11],
+    [11, tokens.length],
+  ] as const) {
     const part = tokens.slice(from, to);
     backend.decode({
       tokens: Int32Array.from(part),
@@ -61,7 +72,11 @@ test('toy residuals equal those of a plain float64 pass over the whole sequence'
     });
     for (const layer of [0, 1, 2]) {
       const rows = backend.residual(layer);
-      for (const [i, value] of rows.entries()) worst = Math.max(worst, Math.abs(value - expected[layer]![from + Math.floor(i / 32)]![i % 32]!));
+      for (const [i, value] of rows.entries())
+        worst = Math.max(
+          worst,
+          Math.abs(value - expected[layer]![from + Math.floor(i / 32)]![i % 32]!),
+        );
     }
   }
   // float32 sums of 64 products of size 1 stay below 1e-5 a block.
@@ -73,7 +88,12 @@ test('a copied sequence goes on as its original would', () => {
   const backend = createToyBackend();
   backend.begin({ layers: [2], earlyExit: false });
   const step = (token: number, position: number, sequence: number): Float32Array => {
-    backend.decode({ tokens: Int32Array.of(token), positions: Int32Array.of(position), sequences: Int32Array.of(sequence), wantsLogits: Uint8Array.of(1) });
+    backend.decode({
+      tokens: Int32Array.of(token),
+      positions: Int32Array.of(position),
+      sequences: Int32Array.of(sequence),
+      wantsLogits: Uint8Array.of(1),
+    });
     return backend.logits(0);
   };
   step(65, 0, 0);
@@ -86,6 +106,10 @@ test('a copied sequence goes on as its original would', () => {
 
 test('a vector of the wrong width is refused before anything is computed', () => {
   const backend = createToyBackend();
-  expect(() => backend.steer(new Map([[1, new Float32Array(31)]]))).toThrow('steer: expected 32 values, got 31');
-  expect(() => backend.steer(new Map([[0, new Float32Array(32)]]))).toThrow('expected a layer from 1 to 3, got 0');
+  expect(() => backend.steer(new Map([[1, new Float32Array(31)]]))).toThrow(
+    'steer: expected 32 values, got 31',
+  );
+  expect(() => backend.steer(new Map([[0, new Float32Array(32)]]))).toThrow(
+    'expected a layer from 1 to 3, got 0',
+  );
 });

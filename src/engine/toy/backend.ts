@@ -18,7 +18,11 @@ const chatTemplate =
 
 /** Makes a toy backend; the same options give the same weights. */
 export function createToyBackend(options: ToyOptions = {}): Backend {
-  const shape: ToyShape = { blocks: options.blocks ?? 4, width: options.width ?? 32, heads: options.heads ?? 4 };
+  const shape: ToyShape = {
+    blocks: options.blocks ?? 4,
+    width: options.width ?? 32,
+    heads: options.heads ?? 4,
+  };
   return new ToyBackend(makeWeights(shape, options.seed ?? 1), options.contextLength ?? 1024);
 }
 
@@ -72,7 +76,9 @@ class ToyBackend implements Backend {
   decode(batch: Batch): void {
     const { width, blocks } = this.info;
     const deepest = Math.max(-1, ...this.#plan.layers);
-    this.#rows = new Map(this.#plan.layers.map((layer) => [layer, new Float32Array(batch.tokens.length * width)]));
+    this.#rows = new Map(
+      this.#plan.layers.map((layer) => [layer, new Float32Array(batch.tokens.length * width)]),
+    );
     this.#logits.clear();
     for (const [i, token] of batch.tokens.entries()) {
       const residual = this.#weights.embedding.slice(token * width, (token + 1) * width);
@@ -82,13 +88,15 @@ class ToyBackend implements Backend {
         this.#oneBlock(residual, layer, batch.positions[i] ?? 0, caches);
         this.#rows.get(layer)?.set(residual, i * width);
       }
-      if (batch.wantsLogits[i] === 1 && !this.#plan.earlyExit) this.#logits.set(i, logitsOf(this.#weights, residual));
+      if (batch.wantsLogits[i] === 1 && !this.#plan.earlyExit)
+        this.#logits.set(i, logitsOf(this.#weights, residual));
     }
   }
 
   logits(i: number): Float32Array {
     const logits = this.#logits.get(i);
-    if (logits === undefined) throw new EngineError(`logits: none were asked for at batch index ${i}`);
+    if (logits === undefined)
+      throw new EngineError(`logits: none were asked for at batch index ${i}`);
     return logits;
   }
 
@@ -101,14 +109,20 @@ class ToyBackend implements Backend {
   steer(vectors: ReadonlyMap<number, Float32Array> | null): void {
     const { blocks, width } = this.info;
     for (const [layer, vector] of vectors ?? []) {
-      if (layer < 1 || layer >= blocks) throw new InvalidInputError(`steer: expected a layer from 1 to ${blocks - 1}, got ${layer}`);
+      if (layer < 1 || layer >= blocks)
+        throw new InvalidInputError(
+          `steer: expected a layer from 1 to ${blocks - 1}, got ${layer}`,
+        );
       if (vector.length !== width) throw new ShapeError('steer', width, vector.length);
     }
     this.#steering = new Map(vectors ?? []);
   }
 
   copySequence(from: number, to: number, length: number): void {
-    const copy = this.#cacheOf(from).map(({ keys, values }) => ({ keys: keys.slice(0, length), values: values.slice(0, length) }));
+    const copy = this.#cacheOf(from).map(({ keys, values }) => ({
+      keys: keys.slice(0, length),
+      values: values.slice(0, length),
+    }));
     this.#caches.set(to, copy);
   }
 

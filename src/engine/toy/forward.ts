@@ -24,7 +24,13 @@ export function applyBlock(
   const second = rmsNorm(residual);
   const gate = multiply(block.gate, second);
   const up = multiply(block.up, second);
-  addTo(residual, multiply(block.down, gate.map((value, k) => (value / (1 + Math.exp(-value))) * (up[k] ?? 0))));
+  addTo(
+    residual,
+    multiply(
+      block.down,
+      gate.map((value, k) => (value / (1 + Math.exp(-value))) * (up[k] ?? 0)),
+    ),
+  );
 }
 
 /** Logits [vocabulary] of a residual through the final norm and the tied unembedding. */
@@ -66,21 +72,26 @@ function rotate(x: Float32Array, position: number, heads: number): Float32Array 
 }
 
 /** Causal attention of one query over the positions so far. */
-function attend(query: Float32Array, at: { position: number; state: BlockState; heads: number }): Float32Array {
+function attend(
+  query: Float32Array,
+  at: { position: number; state: BlockState; heads: number },
+): Float32Array {
   const size = query.length / at.heads;
   const result = new Float32Array(query.length);
   for (let start = 0; start < query.length; start += size) {
     const scores: number[] = [];
     for (let p = 0; p <= at.position; p++) {
       let sum = 0;
-      for (let k = start; k < start + size; k++) sum += (query[k] ?? 0) * (at.state.keys[p]?.[k] ?? 0);
+      for (let k = start; k < start + size; k++)
+        sum += (query[k] ?? 0) * (at.state.keys[p]?.[k] ?? 0);
       scores.push(sum / Math.sqrt(size));
     }
     const top = Math.max(...scores);
     const weights = scores.map((score) => Math.exp(score - top));
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     for (const [p, weight] of weights.entries()) {
-      for (let k = start; k < start + size; k++) result[k] = (result[k] ?? 0) + (weight / total) * (at.state.values[p]?.[k] ?? 0);
+      for (let k = start; k < start + size; k++)
+        result[k] = (result[k] ?? 0) + (weight / total) * (at.state.values[p]?.[k] ?? 0);
     }
   }
   return result;

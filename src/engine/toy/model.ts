@@ -17,7 +17,8 @@ export function openToyModel(options: ToyOptions = {}): Model {
   };
   return {
     info: { ...backend.info, name: 'toy', fingerprint: fingerprintOf(backend.info), path: null },
-    tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) => backend.tokenize(text, addSpecial, parseSpecial),
+    tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
+      backend.tokenize(text, addSpecial, parseSpecial),
     pieces: async (tokens) => piecesOf(backend, tokens),
     capture: (sequences, call) => inTurn(() => capture(backend, sequences, call)),
     project: (sequences, call) => inTurn(() => project(backend, sequences, call)),

@@ -13,7 +13,11 @@ const control: ReadonlyMap<string, number> = new Map([
 const names = new Map([...control].map(([text, token]) => [token, text]));
 
 /** Token ids, 0 to 258. */
-export function tokenizeBytes(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
+export function tokenizeBytes(
+  text: string,
+  addSpecial: boolean,
+  parseSpecial: boolean,
+): Int32Array {
   const parts = parseSpecial ? text.split(/(<\|bos\|>|<\|im_start\|>|<\|im_end\|>)/) : [text];
   const ids = parts.flatMap((part) => {
     const id = parseSpecial ? control.get(part) : undefined;

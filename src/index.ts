@@ -1,0 +1,34 @@
+/** @file The public API. */
+export { captureStories, loadStories, type Story, type StoryMeans } from './capture/stories.ts';
+export { type ChatMessage, formatChat } from './engine/chat-template.ts';
+export type * from './engine/engine.ts';
+export { type LlamaModel, openLlamaModel, type OpenModelOptions } from './engine/llama/model.ts';
+export { openToyModel } from './engine/toy/model.ts';
+export * from './errors.ts';
+export {
+  buildSteering,
+  coherenceLimit,
+  type Dose,
+  parseDoses,
+  randomSteering,
+  totalDose,
+} from './steering/steering.ts';
+export { listModels, type ResolvedModel, resolveModel } from './store/resolve.ts';
+export {
+  readChat,
+  type Reading,
+  readText,
+  strongestAtEnd,
+  strongestOver,
+  traceOf,
+} from './studies/reading.ts';
+export { buildPack } from './vectors/extract.ts';
+export {
+  assertPackFits,
+  emotionDirection,
+  loadPack,
+  makeProbe,
+  type VectorPack,
+  writePack,
+} from './vectors/pack.ts';
+export { type Validation, validateStories } from './vectors/validate.ts';
