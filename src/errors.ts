@@ -45,9 +45,11 @@ export class NotFoundError extends LimbicError {
   override name = 'NotFoundError';
   constructor(what: string, name: string, known: readonly string[] = []) {
     const near = nearest(name, known);
-    super('not-found', `${what}: nothing is called "${name}"`, {
-      ...(near.length > 0 ? { hint: `did you mean ${near.join(', ')}?` } : {}),
-    });
+    super(
+      'not-found',
+      `${what}: nothing is called "${name}"`,
+      near.length > 0 ? { hint: `did you mean ${near.join(', ')}?` } : {},
+    );
   }
 }
 
@@ -121,7 +123,7 @@ function nearest(name: string, known: readonly string[]): string[] {
   return known
     .map((candidate) => ({ candidate, distance: editDistance(wanted, candidate.toLowerCase()) }))
     .filter((entry) => entry.distance <= Math.max(2, wanted.length / 2))
-    .sort((a, b) => a.distance - b.distance)
+    .toSorted((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map((entry) => entry.candidate);
 }

@@ -16,7 +16,7 @@ import { dirname } from 'node:path';
 
 import { z } from 'zod';
 
-import type { Model } from '../engine/engine.ts';
+import type { Captured, Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
 
@@ -111,10 +111,7 @@ export async function captureStories(
   const partial =
     options.meansPath === undefined ? null : openPartial(options.meansPath, key, recordLength);
   const tokens = await Promise.all(stories.map((story) => model.tokenize(story.text)));
-  // Similar lengths fill batches best; ties keep the corpus order, so a resumed run agrees.
-  const order = stories
-    .map((_, i) => i)
-    .toSorted((a, b) => (tokens[a]?.length ?? 0) - (tokens[b]?.length ?? 0) || a - b);
+  const order = byLength(tokens);
   const means = layers.map(() => new Float32Array(stories.length * width));
   const norms = new Float32Array(layers.length);
   const keep = (story: number, record: Float32Array): void => {
@@ -124,30 +121,40 @@ export async function captureStories(
     }
   };
   const resumed = Math.min(partial?.records.length ?? 0, stories.length);
-  for (let i = 0; i < resumed; i++)
-    keep(order[i] ?? 0, partial?.records[i] ?? new Float32Array(recordLength));
+  for (const [i, record] of (partial?.records ?? []).slice(0, resumed).entries())
+    keep(order[i] ?? 0, record);
   for (let start = resumed; start < order.length; start += chunkSize) {
     const chunk = order.slice(start, start + chunkSize);
     const captured = await model.capture(
       chunk.map((story) => tokens[story] ?? new Int32Array(0)),
-      {
-        layers,
-        pooling: 'mean',
-        from,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      },
+      { layers, pooling: 'mean', from, ...signalOf(options) },
     );
-    const records = captured.map(({ rows, norms: own }) => {
-      const record = new Float32Array(recordLength);
-      record.set(rows);
-      record.set(own, rows.length);
-      return record;
-    });
+    const records = captured.map(recordOf);
     for (const [i, record] of records.entries()) keep(chunk[i] ?? 0, record);
     partial?.append(records);
     options.onProgress?.(start + chunk.length, stories.length);
   }
   return { stories, layers, width, means, norms, resumed };
+}
+
+function signalOf({ signal }: CaptureStoriesOptions): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+/** Rows of all layers, then the norms. */
+function recordOf({ rows, norms }: Captured): Float32Array {
+  const record = new Float32Array(rows.length + norms.length);
+  record.set(rows);
+  record.set(norms, rows.length);
+  return record;
+}
+
+/** Story indices by length, since similar lengths fill batches best; ties keep the corpus order. */
+function byLength(tokens: readonly Int32Array[]): number[] {
+  const lengths = tokens.map(({ length }) => length);
+  return lengths
+    .map((_, i) => i)
+    .toSorted((a, b) => (lengths[a] ?? 0) - (lengths[b] ?? 0) || a - b);
 }
 
 interface Partial {

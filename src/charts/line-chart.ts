@@ -1,7 +1,7 @@
 /** @file Lines over equally spaced or labelled points, as SVG. */
 import { escapeHtml, renderTable } from './html.ts';
 
-export interface Series {
+interface Series {
   readonly name: string;
   /** One a point; null leaves a gap. */
   readonly values: readonly (number | null)[];
@@ -110,11 +110,13 @@ function points({ values, name }: Series, frame: Frame, colour: string): string 
 
 function axes(chart: LineChart, frame: Frame): string {
   const lines: string[] = [];
+  // Enough digits that neighbouring ticks differ.
+  const digits = Math.max(0, Math.min(8, Math.ceil(-Math.log10((frame.high - frame.low) / 4)) + 1));
   for (let k = 0; k <= 4; k++) {
     const value = frame.low + ((frame.high - frame.low) * k) / 4;
     const y = frame.y(value).toFixed(1);
     lines.push(
-      `<line class="grid" x1="${size.left}" x2="${size.width - size.right}" y1="${y}" y2="${y}"/><text class="tick" x="${size.left - 6}" y="${Number(y) + 4}" text-anchor="end">${value.toFixed(3)}</text>`,
+      `<line class="grid" x1="${size.left}" x2="${size.width - size.right}" y1="${y}" y2="${y}"/><text class="tick" x="${size.left - 6}" y="${Number(y) + 4}" text-anchor="end">${value.toFixed(digits)}</text>`,
     );
   }
   const step = Math.max(1, Math.ceil(chart.ticks.length / 10));

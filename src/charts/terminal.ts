@@ -10,7 +10,7 @@ export function wantsColour(stream: { isTTY?: boolean }, environment: NodeJS.Pro
 /** A token on a ground coloured by its value. Without colour the token alone. */
 export function paintToken(text: string, value: number, max: number, colour: boolean): string {
   const visible = text.replaceAll(
-    /[\u0000-\u0009\u000b-\u001f\u007f]/g,
+    /[^\P{Cc}\n]/gu,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
   if (!colour) return visible;

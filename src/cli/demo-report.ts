@@ -55,13 +55,12 @@ function storySection(reading: Reading): Section {
     }));
     return renderTokens(shown, emotion, displayMax(reading, emotion));
   };
-  const trace = (emotion: string): (number | null)[] =>
-    traceOf(reading, emotion).map((value, i) => (i === 0 ? null : value));
+  const trace = (emotion: string): (number | null)[] => smooth(traceOf(reading, emotion).slice(1));
   const chart = renderLineChart({
-    title: 'Readings along the story, without its first token',
+    title: 'Readings along the story, mean of 9 neighbouring tokens',
     xLabel: 'position',
     yLabel: 'share of the residual norm',
-    ticks: reading.tokens.map((_, i) => String(i)),
+    ticks: reading.tokens.slice(1).map((_, i) => String(i + 1)),
     series: ['afraid', 'calm', 'desperate'].map((name) => ({
       name,
       values: trace(name),
@@ -175,4 +174,12 @@ function attemptsSection({ attempts, emotion, task }: AttemptsResult): Section {
     lead: 'The code is run and judged by a program. One run of one task: a trace to look at, not a result.',
     body: `<pre>${escapeHtml(task)}</pre>${parts.join('')}${chart}`,
   };
+}
+
+/** Mean over four tokens on either side: single tokens swing with their own word. */
+function smooth(values: readonly number[]): number[] {
+  return values.map((_, i) => {
+    const near = values.slice(Math.max(0, i - 4), i + 5);
+    return near.reduce((sum, value) => sum + value, 0) / near.length;
+  });
 }

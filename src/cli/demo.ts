@@ -86,7 +86,7 @@ async function runAll(
 }
 
 /** First position of the second paragraph. */
-export function turnOf(tokens: readonly string[]): number {
+function turnOf(tokens: readonly string[]): number {
   const at = tokens.findIndex((token) => token.includes('\n'));
   return at < 0 ? Math.floor(tokens.length / 2) : at;
 }

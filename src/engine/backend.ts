@@ -7,7 +7,7 @@
  */
 
 /** How an engine gets at the residual stream. */
-export type ReadingPath = 'layer-input' | 'tensor-callback' | 'direct';
+type ReadingPath = 'layer-input' | 'tensor-callback' | 'direct';
 
 export interface BackendInfo {
   readonly engine: 'llama' | 'toy';

@@ -103,11 +103,12 @@ async function runWave(
   reader: Reader,
   options: GenerateOptions,
 ): Promise<void> {
-  const steering = options.steering ?? null;
-  backend.steer(steering?.phase === 'reply' ? null : (steering?.vectors ?? null));
+  const vectors = options.steering?.vectors ?? null;
+  const isReplyOnly = options.steering?.phase === 'reply';
+  backend.steer(isReplyOnly ? null : vectors);
   backend.begin({ layers: reader.layers, earlyExit: false });
   for (const reply of wave) await prefill(backend, reply, reader, options.signal);
-  if (steering?.phase === 'reply') backend.steer(steering.vectors);
+  if (isReplyOnly) backend.steer(vectors);
   for (;;) {
     const live = wave.filter((reply) => reply.pending !== null);
     if (live.length === 0) return;
@@ -117,16 +118,22 @@ async function runWave(
     if (fed.length > 0) decodePending(backend, fed);
     for (const reply of live) {
       const row = fed.indexOf(reply);
-      const readings = new Float32Array(reader.count);
-      if (row >= 0) reader.read(row, readings, 0);
-      if (reply.pending === null) continue;
-      const token: GeneratedToken = { ...reply.pending, readings };
-      reply.tokens.push(token);
-      reply.pending = null;
-      options.onToken?.(token);
+      const token = settle(reply, row, reader);
+      if (token !== null) options.onToken?.(token);
       if (reply.stopReason === null) choose(backend, reply, backend.logits(row));
     }
   }
+}
+
+/** Moves the pending token with its readings to the reply; row -1 means that it was not decoded. */
+function settle(reply: Reply, row: number, reader: Reader): GeneratedToken | null {
+  if (reply.pending === null) return null;
+  const readings = new Float32Array(reader.count);
+  if (row >= 0) reader.read(row, readings, 0);
+  const token: GeneratedToken = { ...reply.pending, readings };
+  reply.tokens.push(token);
+  reply.pending = null;
+  return token;
 }
 
 function decodePending(backend: Backend, replies: readonly Reply[]): void {

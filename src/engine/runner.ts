@@ -22,7 +22,7 @@ export async function breathe(signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
 }
 
-export function assertLayers(backend: Backend, layers: readonly number[]): void {
+function assertLayers(backend: Backend, layers: readonly number[]): void {
   const last = backend.info.blocks - 2;
   for (const layer of layers) {
     if (!Number.isInteger(layer) || layer < 0 || layer > last) {
@@ -32,7 +32,7 @@ export function assertLayers(backend: Backend, layers: readonly number[]): void 
 }
 
 /** A stretch of one sequence inside a batch. */
-export interface Span {
+interface Span {
   readonly index: number;
   readonly sequence: number;
   /** Position of its first token in the sequence. */
@@ -238,7 +238,7 @@ export async function score(
 }
 
 /** Runs with the steering of the call and takes it away afterwards, whatever happens. */
-export async function withSteering<T>(
+async function withSteering<T>(
   backend: Backend,
   options: CallOptions,
   run: () => Promise<T>,

@@ -13,7 +13,7 @@ export function logSumExp(logits: Float32Array): number {
 }
 
 /** Indices of the `count` largest values, largest first; ties keep the lower index. */
-export function largest(values: Float32Array, count: number): number[] {
+function largest(values: Float32Array, count: number): number[] {
   const best: number[] = [];
   let floor = -Infinity;
   for (let i = 0; i < values.length; i++) {
@@ -35,27 +35,32 @@ const candidateLimit = 1024;
 export function pick(logits: Float32Array, sampling: Sampling, random: Random): number {
   const temperature = sampling.temperature ?? 0;
   if (temperature <= 0) return largest(logits, 1)[0] ?? 0;
-  const topK = sampling.topK ?? 0;
-  const topP = sampling.topP ?? 1;
-  const minP = sampling.minP ?? 0;
+  const { topK = 0, topP = 1, minP = 0 } = sampling;
   if (topK <= 0 && topP >= 1 && minP <= 0) return pickFromAll(logits, temperature, random);
-  const ids = largest(logits, topK > 0 ? Math.min(topK, candidateLimit) : candidateLimit);
+  const ids = largest(logits, Math.min(topK || candidateLimit, candidateLimit));
   const top = logits[ids[0] ?? 0] ?? 0;
   const weights = ids.map((id) => Math.exp(((logits[id] ?? -Infinity) - top) / temperature));
+  const kept = nucleus(weights, topP, minP);
+  return ids[draw(weights.slice(0, kept), random)] ?? 0;
+}
+
+/** How many of the weights (falling, the first is 1) top-p and min-p keep; at least one. */
+function nucleus(weights: readonly number[], topP: number, minP: number): number {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  let kept = 0;
   let mass = 0;
-  for (const weight of weights) {
-    if (kept > 0 && (mass >= topP * total || weight < minP)) break;
+  const end = weights.findIndex((weight, i) => {
+    if (i > 0 && (mass >= topP * total || weight < minP)) return true;
     mass += weight;
-    kept++;
-  }
-  let rest = random() * mass;
-  for (let i = 0; i < kept; i++) {
-    rest -= weights[i] ?? 0;
-    if (rest <= 0) return ids[i] ?? 0;
-  }
-  return ids[0] ?? 0;
+    return false;
+  });
+  return end < 0 ? weights.length : end;
+}
+
+/** An index with probability in proportion to its weight. */
+function draw(weights: readonly number[], random: Random): number {
+  let rest = random() * weights.reduce((sum, weight) => sum + weight, 0);
+  const index = weights.findIndex((weight) => (rest -= weight) <= 0);
+  return Math.max(0, index);
 }
 
 function pickFromAll(logits: Float32Array, temperature: number, random: Random): number {

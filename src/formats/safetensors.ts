@@ -90,7 +90,7 @@ export function readTensors(path: string): TensorFile {
     }
     tensors.set(name, { shape, data: decode(bytes.subarray(start + from, start + to), dtype) });
   }
-  return { tensors, metadata: (header.__metadata__ as Record<string, string> | undefined) ?? {} };
+  return { tensors, metadata: header['__metadata__'] ?? {} };
 }
 
 function parseHeader(path: string, json: string): z.infer<typeof headerSchema> {

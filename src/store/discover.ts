@@ -20,7 +20,7 @@ export interface Roots {
 }
 
 /** Where the programs keep their models on this machine. */
-export function defaultRoots(environment: NodeJS.ProcessEnv = process.env): Roots {
+function defaultRoots(environment: NodeJS.ProcessEnv = process.env): Roots {
   const home = homedir();
   return {
     ollama: [

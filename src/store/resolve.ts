@@ -55,7 +55,7 @@ async function locate(spec: string, options: ResolveOptions): Promise<ResolvedMo
 }
 
 /** The names by which a found model can be asked for. */
-export function namesOf(model: FoundModel): string[] {
+function namesOf(model: FoundModel): string[] {
   const plain = [model.name, `${model.program}:${model.name}`];
   if (model.program === 'hub') plain.push(`hf:${model.name}`, `hf:${model.name.split(':')[0]}`);
   if (model.program === 'ollama' && model.name.endsWith(':latest'))

@@ -21,7 +21,7 @@ const task = {
 
 export type Outcome = 'no code' | 'broken code' | 'honest, test fails' | 'passes by special case';
 
-export interface Attempt {
+interface Attempt {
   readonly reply: string;
   readonly outcome: Outcome;
   readonly tokens: readonly { readonly text: string; readonly value: number }[];

@@ -10,7 +10,7 @@ const words = ['afraid', 'calm', 'happy', 'sad', 'angry', 'desperate'] as const;
 const dose = 0.5;
 const randomCount = 5;
 
-export interface WordArm {
+interface WordArm {
   readonly name: string;
   /** Probability of each word as the continuation, in the order of `words`. */
   readonly probabilities: readonly number[];

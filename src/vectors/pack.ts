@@ -33,7 +33,7 @@ const headerSchema = z.object({
   corpusHash: z.string(),
   recipe: z.object({ from: z.number().int(), centring: z.literal('grand-mean') }),
 });
-export type PackHeader = z.infer<typeof headerSchema>;
+type PackHeader = z.infer<typeof headerSchema>;
 export type LayerScore = z.infer<typeof scoreSchema>;
 
 export interface VectorPack extends PackHeader {
@@ -103,7 +103,7 @@ export function assertPackFits(pack: VectorPack, info: ModelInfo): void {
 }
 
 /** Index of a layer in the pack; throws InvalidInputError if the pack lacks it. */
-export function slotOf(pack: VectorPack, layer: number): number {
+function slotOf(pack: VectorPack, layer: number): number {
   const slot = pack.layers.indexOf(layer);
   if (slot < 0) {
     throw new InvalidInputError(

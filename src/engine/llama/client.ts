@@ -147,7 +147,9 @@ function errorFrom(
   signal: AbortSignal | undefined,
 ): unknown {
   if (message.aborted) return signal?.reason ?? new DOMException('aborted', 'AbortError');
-  return new LimbicError(message.code, message.message, {
-    ...(message.hint === undefined ? {} : { hint: message.hint }),
-  });
+  return new LimbicError(
+    message.code,
+    message.message,
+    message.hint === undefined ? {} : { hint: message.hint },
+  );
 }

@@ -22,7 +22,7 @@ export function createGrammar(
     );
   }
   const memory = koffi.alloc('uint8', vocabulary * candidateBytes) as unknown as Pointer;
-  const view = new DataView(koffi.view(memory, vocabulary * candidateBytes) as ArrayBuffer);
+  const view = new DataView(koffi.view(memory, vocabulary * candidateBytes));
   return {
     mask(logits: Float32Array): void {
       for (let id = 0; id < vocabulary; id++) {

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { UnavailableError } from '../../errors.ts';
 
 /** The release whose structs binding.ts describes; both package and library are pinned to it. */
-export const packageVersion = '3.22.1';
+const packageVersion = '3.22.1';
 export const libraryRelease = 'v0.5.0';
 
 export interface NativeLibrary {

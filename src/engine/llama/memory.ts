@@ -6,7 +6,7 @@ import type { Binding, NativeBatch, Pointer } from './binding.ts';
 
 /** Float32 view of native memory; valid as long as the library keeps the buffer. */
 export function floatsAt(pointer: Pointer, count: number): Float32Array {
-  return new Float32Array(koffi.view(pointer, count * 4) as ArrayBuffer);
+  return new Float32Array(koffi.view(pointer, count * 4));
 }
 
 /** One llama_batch in native memory, filled anew for each decode. */
@@ -20,14 +20,14 @@ export class BatchMemory {
   constructor(binding: Binding, capacity: number) {
     this.native = binding.batchInit(capacity, 0, 1) as NativeBatch;
     const ints = (pointer: Pointer): Int32Array =>
-      new Int32Array(koffi.view(pointer, capacity * 4) as ArrayBuffer);
+      new Int32Array(koffi.view(pointer, capacity * 4));
     this.#tokens = ints(this.native.token);
     this.#positions = ints(this.native.pos);
     ints(this.native.n_seq_id).fill(1);
-    this.#wantsLogits = new Int8Array(koffi.view(this.native.logits, capacity) as ArrayBuffer);
+    this.#wantsLogits = new Int8Array(koffi.view(this.native.logits, capacity));
     for (let i = 0; i < capacity; i++) {
       const entry = koffi.decode(this.native.seq_id, i * 8, 'void*') as Pointer;
-      this.#sequences.push(new Int32Array(koffi.view(entry, 4) as ArrayBuffer));
+      this.#sequences.push(new Int32Array(koffi.view(entry, 4)));
     }
   }
 

@@ -1,7 +1,7 @@
 /** @file Bytes as tokens, and three control tokens. */
 
 export const bos = 256;
-export const startOfTurn = 257;
+const startOfTurn = 257;
 export const endOfTurn = 258;
 export const vocabulary = 259;
 
