@@ -96,9 +96,9 @@ export async function captureStories(
   stories: readonly Story[],
   options: CaptureStoriesOptions = {},
 ): Promise<StoryMeans> {
+  const { from = defaultFrom } = options;
   const { blocks, width, fingerprint, name } = model.info;
   const layers = options.layers ?? Array.from({ length: blocks - 1 }, (_, layer) => layer);
-  const from = options.from ?? defaultFrom;
   const key = JSON.stringify({
     version: 1,
     fingerprint,
@@ -120,9 +120,9 @@ export async function captureStories(
       norms[l] = (norms[l] ?? 0) + (record[layers.length * width + l] ?? 0) / stories.length;
     }
   };
-  const resumed = Math.min(partial?.records.length ?? 0, stories.length);
-  for (const [i, record] of (partial?.records ?? []).slice(0, resumed).entries())
-    keep(order[i] ?? 0, record);
+  const finished = partial?.records.slice(0, stories.length) ?? [];
+  const resumed = finished.length;
+  for (const [i, record] of finished.entries()) keep(order[i] ?? 0, record);
   for (let start = resumed; start < order.length; start += chunkSize) {
     const chunk = order.slice(start, start + chunkSize);
     const captured = await model.capture(
