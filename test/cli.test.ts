@@ -130,7 +130,14 @@ test.skipIf(!hasModel)(
     const page = join(folder, 'reading.html');
     const gapOf = async (text: string): Promise<number> => {
       const { out, code } = await limbic([
-        ...['read', '--text', text, '--emotions', 'terrified,calm', '--json', '--html', page],
+        'read',
+        '--text',
+        text,
+        '--emotions',
+        'terrified,calm',
+        '--json',
+        '--html',
+        page,
       ]);
       expect(code).toBe(0);
       const { tokens, passage } = JSON.parse(out) as {
