@@ -181,12 +181,12 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
       const [reply] = await subject.generate([{ prompt, maxTokens: 4, topLogprobs: 3 }]);
       const first = reply!.tokens[0]!;
       expect(first.token).toBe(first.alternatives[0]!.token);
-      const scores = await subject.score(
-        first.alternatives.map(({ token }) => ({ prompt, continuation: Int32Array.of(token) })),
-      );
-      expect(scores[0]![0]!).toBeGreaterThanOrEqual(scores[1]![0]!);
-      for (const [i, { logprob }] of first.alternatives.entries())
-        expect(Math.abs(scores[i]![0]! - logprob)).toBeLessThan(0.05);
+      // One at a time, so that the batch has the shape of the generation's own prefill: quantised
+      // kernels sum in another order for another shape.
+      for (const { token, logprob } of first.alternatives) {
+        const [score] = await subject.score([{ prompt, continuation: Int32Array.of(token) }]);
+        expect(Math.abs(score![0]! - logprob)).toBeLessThan(1e-4);
+      }
     },
   );
 
