@@ -17,6 +17,15 @@ test('spearman and pearson give the values worked out by hand', () => {
   expect(pearson([1, 1, 1], [1, 2, 3])).toBeNaN();
 });
 
+test('spearman with a NaN is NaN and returns', () => {
+  expect(ranks([1, NaN, 2])).toEqual([NaN, NaN, NaN]);
+  expect(spearman([1, 2, 3], [1, NaN, 2])).toBeNaN();
+});
+
+test('pearson of lists of different lengths is refused', () => {
+  expect(() => pearson([1, 2], [1, 5, 9])).toThrow('pearson: expected 2 values, got 3');
+});
+
 test('wilson of 8 of 10 is 0.4902 to 0.9433', () => {
   // Newcombe 1998, the score interval without correction.
   const [low, high] = wilson(8, 10);

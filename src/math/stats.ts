@@ -1,4 +1,5 @@
 /** @file The statistics of the studies. */
+import { ShapeError } from '../errors.ts';
 import type { Random } from './random.ts';
 
 /** Arithmetic mean; NaN of an empty list. */
@@ -15,8 +16,9 @@ export function quantile(values: readonly number[], share: number): number {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-/** Ranks from 1, ties share their average rank. */
+/** Ranks from 1, ties share their average rank; all NaN if any value is NaN, which has no place in an order. */
 export function ranks(values: readonly number[]): number[] {
+  if (values.some(Number.isNaN)) return values.map(() => NaN);
   const order = values
     .map((value, index) => ({ value, index }))
     .toSorted((a, b) => a.value - b.value);
@@ -30,8 +32,9 @@ export function ranks(values: readonly number[]): number[] {
   return result;
 }
 
-/** Product-moment correlation, from -1 to 1; NaN if either list is constant. */
+/** Product-moment correlation, from -1 to 1; NaN if either list is constant. ShapeError if the lengths differ. */
 export function pearson(a: readonly number[], b: readonly number[]): number {
+  if (a.length !== b.length) throw new ShapeError('pearson', a.length, b.length);
   const [meanA, meanB] = [mean(a), mean(b)];
   let [ab, aa, bb] = [0, 0, 0];
   for (const [i, value] of a.entries()) {
