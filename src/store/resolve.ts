@@ -47,7 +47,7 @@ async function locate(spec: string, options: ResolveOptions): Promise<ResolvedMo
   const other = others.find((model) => namesOf(model).includes(spec));
   if (other !== undefined) return { name: other.name, path: other.path };
   if (spec.startsWith('hf:')) {
-    const plan = await hubPlan(spec);
+    const plan = await hubPlan(spec, options.signal);
     return { name: plan.fileName.replace(/\.gguf$/, ''), path: await fetchModel(plan, options) };
   }
   const known = [...loadRegistry().map(({ name }) => name), ...others.map(({ name }) => name)];
@@ -64,7 +64,7 @@ function namesOf(model: FoundModel): string[] {
 }
 
 /** `hf:OWNER/REPO[:FILE]`; without a file the smallest 4-bit one of the repository is taken. */
-async function hubPlan(spec: string): Promise<FetchPlan> {
+async function hubPlan(spec: string, signal: AbortSignal | undefined): Promise<FetchPlan> {
   const match = /^hf:([\w.-]+)\/([\w.-]+)(?::([\w./-]+\.gguf))?$/.exec(spec);
   if (match === null || spec.includes('..')) {
     throw new InvalidInputError(
@@ -73,8 +73,8 @@ async function hubPlan(spec: string): Promise<FetchPlan> {
   }
   const repo = `${match[1]}/${match[2]}`;
   const { fileInfo, files } = await import('./hub.ts');
-  const file = match[3] ?? (await files(repo));
-  const { bytes, sha256 } = await fileInfo(repo, file);
+  const file = match[3] ?? (await files(repo, signal));
+  const { bytes, sha256 } = await fileInfo(repo, file, signal);
   return {
     fileName: `${repo}/${file}`.replaceAll('/', '--'),
     bytes,

