@@ -1,5 +1,8 @@
-/** A GGUF of version 3 with one F32 tensor of 8 values, built by hand from the format's description. */
-export function tinyGguf(architecture = 'llama'): Buffer {
+/**
+ * A GGUF of version 3 with one F32 tensor of 8 values and one of 4 norm weights, built by hand from the
+ * format's description. `first` and `norm` are their first values.
+ */
+export function tinyGguf(architecture = 'llama', { first = 0, norm = 0 } = {}): Buffer {
   const u32 = (value: number): Buffer => {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32LE(value);
@@ -20,14 +23,20 @@ export function tinyGguf(architecture = 'llama'): Buffer {
     Buffer.concat([text('tokenizer.ggml.tokens'), u32(9), u32(8), u64(2), text('a'), text('b')]),
     Buffer.concat([text('tokenizer.chat_template'), u32(8), text('{{ messages }}')]),
   ];
-  const tensor = Buffer.concat([text('x'), u32(1), u64(8), u32(0), u64(0)]);
+  const tensors = [
+    Buffer.concat([text('x'), u32(1), u64(8), u32(0), u64(0)]),
+    Buffer.concat([text('output_norm.weight'), u32(1), u64(4), u32(0), u64(32)]),
+  ];
   const head = Buffer.concat([
     Buffer.from('GGUF'),
     u32(3),
-    u64(1),
+    u64(tensors.length),
     u64(keys.length),
     ...keys,
-    tensor,
+    ...tensors,
   ]);
-  return Buffer.concat([head, Buffer.alloc((32 - (head.length % 32)) % 32), Buffer.alloc(32)]);
+  const data = Buffer.alloc(48);
+  data.writeFloatLE(first, 0);
+  data.writeFloatLE(norm, 32);
+  return Buffer.concat([head, Buffer.alloc((32 - (head.length % 32)) % 32), data]);
 }

@@ -2,7 +2,7 @@
 import type { GenerateOptions } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { randomFrom } from '../math/random.ts';
-import { quantile } from '../math/stats.ts';
+import { bootstrapMean, mean, quantile } from '../math/stats.ts';
 import { buildSteering } from '../steering/steering.ts';
 import { makeProbe } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, wholeNumber } from './command.ts';
@@ -25,14 +25,14 @@ export const benchCommand: Command = {
     rounds: {
       type: 'string',
       value: 'N',
-      summary: 'repetitions of each arm, in turns (default 7)',
+      summary: 'repetitions of each arm, in turns (default 15)',
     },
     pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
     ...jsonOption,
   },
   examples: ['limbic bench', 'limbic bench --model qwen2.5-coder-0.5b --rounds 5'],
   run: async (context) => {
-    const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 7 });
+    const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 15 });
     await using model = await openNamedModel(context);
     const pack = loadPackFor(context.values, model);
     const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
@@ -41,6 +41,11 @@ export const benchCommand: Command = {
       generate(model, options);
     const arms: Arm[] = [
       { name: 'generate, bare', baseline: 'generate, bare', run: generation({}) },
+      {
+        name: 'generate, 1 reading a token',
+        baseline: 'generate, bare',
+        run: generation({ probes: [makeProbe(pack, pack.emotions.slice(0, 1), pack.bestLayer)] }),
+      },
       {
         name: `generate, ${pack.emotions.length} readings a token`,
         baseline: 'generate, bare',
@@ -63,18 +68,12 @@ export const benchCommand: Command = {
       },
     ];
     const rates = await measure(arms, rounds);
-    const median = (name: string): number => quantile(rates.get(name) ?? [], 0.5);
     const result = arms.map(({ name, baseline }) => {
       const own = rates.get(name) ?? [];
       const base = rates.get(baseline) ?? [];
       const ratios = own.map((rate, i) => rate / (base[i] ?? NaN));
-      return {
-        name,
-        ratio: quantile(ratios, 0.5),
-        ratioMin: Math.min(...ratios),
-        ratioMax: Math.max(...ratios),
-        tokensPerSecond: median(name),
-      };
+      const [low, high] = bootstrapMean(ratios, randomFrom(1));
+      return { name, ratio: mean(ratios), low, high, tokensPerSecond: quantile(own, 0.5) };
     });
     if (context.values['json'] === true) {
       console.log(
@@ -93,11 +92,11 @@ export const benchCommand: Command = {
       return;
     }
     console.log(
-      `${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; ratio to the bare pass of the same round`,
+      `${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; mean ratio to the bare pass of the same round, 95 % bootstrap interval`,
     );
     for (const row of result)
       console.log(
-        `  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.ratioMin.toFixed(2)} to ${row.ratioMax.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
+        `  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.low.toFixed(2)} to ${row.high.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
       );
   },
 };
@@ -117,11 +116,11 @@ async function measure(arms: readonly Arm[], rounds: number): Promise<Map<string
   return rates;
 }
 
-/** Tokens per second of 128 greedy tokens, with the short prompt before them. */
+/** Tokens per second of 64 greedy tokens, with the short prompt before them. */
 async function generate(model: LlamaModel, options: GenerateOptions): Promise<number> {
   const prompt = await model.tokenize('The old harbour was quiet that evening, and');
   const started = performance.now();
-  const [reply] = await model.generate([{ prompt, maxTokens: 128 }], options);
+  const [reply] = await model.generate([{ prompt, maxTokens: 64 }], options);
   return (reply?.tokens.length ?? 0) / ((performance.now() - started) / 1000);
 }
 

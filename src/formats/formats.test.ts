@@ -94,7 +94,7 @@ test('readGgufHeader reads shape and template of a small file', () => {
     blocks: 2,
     width: 8,
     contextLength: 64,
-    tensorCount: 1,
+    tensorCount: 2,
     splitCount: 1,
     hasChatTemplate: true,
   });

@@ -18,6 +18,14 @@ export interface GgufHeader {
   readonly tensorCount: number;
   /** Bytes that a complete file has at least. */
   readonly expectedBytes: number;
+  /** The float32 norm weights, which quantisation leaves as they are, with offsets in the file. */
+  readonly norms: readonly TensorPlace[];
+}
+
+interface TensorPlace {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 /** Headers in circulation stay below 30 MB (vocabularies of 260,000 tokens); ten times that is refused. */
@@ -103,7 +111,7 @@ function parse(path: string, reader: Reader): GgufHeader {
     const value = reader.value(reader.u32());
     if (value !== null) metadata.set(key, value);
   }
-  const dataBytes = tensorBytes(path, reader, tensorCount);
+  const { dataBytes, norms } = tensorTable(path, reader, tensorCount);
   const alignment = Number(metadata.get('general.alignment') ?? 32) || 32;
   const dataStart = Math.ceil(reader.offset / alignment) * alignment;
   const expectedBytes = dataStart + dataBytes;
@@ -134,12 +142,18 @@ function parse(path: string, reader: Reader): GgufHeader {
     splitCount: Number(metadata.get('split.count') ?? 1) || 1,
     tensorCount,
     expectedBytes,
+    norms: norms.map((norm) => ({ ...norm, offset: dataStart + norm.offset })),
   };
 }
 
-/** End of the last tensor after the start of the data, in bytes. */
-function tensorBytes(path: string, reader: Reader, count: number): number {
-  let end = 0;
+/** Length of the data in bytes, and the norm weights with offsets from its start. */
+function tensorTable(
+  path: string,
+  reader: Reader,
+  count: number,
+): { dataBytes: number; norms: TensorPlace[] } {
+  let dataBytes = 0;
+  const norms: TensorPlace[] = [];
   for (let i = 0; i < count; i++) {
     const name = reader.string();
     const sides = reader.u32();
@@ -162,9 +176,10 @@ function tensorBytes(path: string, reader: Reader, count: number): number {
         `tensor ${name}: expected a size that a file can have`,
       );
     }
-    end = Math.max(end, offset + size);
+    dataBytes = Math.max(dataBytes, offset + size);
+    if (type === 0 && name.endsWith('norm.weight')) norms.push({ name, offset, bytes: size });
   }
-  return end;
+  return { dataBytes, norms };
 }
 
 /** Reads forward through a window, so that a header of any size costs little memory. */

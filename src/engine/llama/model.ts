@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 
 import type { Captured, Generated, Model, ModelInfo } from '../engine.ts';
-import { fingerprintOf } from '../fingerprint.ts';
+import { fingerprintOf, hashNorms } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
 import type { Opened } from './protocol.ts';
 import { defaultThreads } from './threads.ts';
@@ -46,7 +46,7 @@ export async function openLlamaModel(
   const info: ModelInfo = {
     ...opened.info,
     name: options.name ?? basename(path),
-    fingerprint: fingerprintOf(opened.info),
+    fingerprint: fingerprintOf(opened.info, hashNorms(path)),
     path,
   };
   return {

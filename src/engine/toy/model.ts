@@ -16,7 +16,12 @@ export function openToyModel(options: ToyOptions = {}): Model {
     return result;
   };
   return {
-    info: { ...backend.info, name: 'toy', fingerprint: fingerprintOf(backend.info), path: null },
+    info: {
+      ...backend.info,
+      name: 'toy',
+      fingerprint: fingerprintOf(backend.info, ''),
+      path: null,
+    },
     tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
       backend.tokenize(text, addSpecial, parseSpecial),
     pieces: async (tokens) => piecesOf(backend, tokens),
