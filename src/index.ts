@@ -18,7 +18,7 @@ export {
   readChat,
   type Reading,
   readText,
-  strongestAtEnd,
+  strongestBeforeReply,
   strongestOver,
   traceOf,
 } from './studies/reading.ts';

@@ -3,24 +3,15 @@
  * engine reads, in one pass ("Emotion Concepts...", 2026, methods; short stories begin at the 20th).
  */
 import { createHash } from 'node:crypto';
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
 
 import { z } from 'zod';
 
 import type { Captured, Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
+import { type MeansHead, openMeansFile } from './means-file.ts';
 
-const storySchema = z.object({
+export const storySchema = z.object({
   emotion: z.string().min(1),
   topic: z.union([z.string().min(1), z.number()]).transform(String),
   text: z.string().min(1),
@@ -42,9 +33,11 @@ export interface StoryMeans {
   readonly resumed: number;
 }
 
-/** Reads stories and checks that the design is crossed: each emotion once with each topic. */
-export function loadStories(path: string): Story[] {
-  const stories = readJsonLines(path, storySchema);
+/** Reads stories of one or more files and checks that the design is crossed: each emotion once with each topic. */
+export function loadStories(paths: string | readonly string[]): Story[] {
+  const list = typeof paths === 'string' ? [paths] : paths;
+  const path = list.join(' and ');
+  const stories = list.flatMap((one) => readJsonLines(one, storySchema));
   if (stories.length === 0)
     throw new InvalidInputError(`${path}: expected stories, got an empty file`);
   const topics = new Set(stories.map((story) => story.topic));
@@ -77,13 +70,23 @@ export function corpusHash(stories: readonly Story[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16);
 }
 
+/** The same, but of the order too: records on disk follow it. */
+function orderedHash(stories: readonly Story[]): string {
+  const text = JSON.stringify(stories.map((story) => [story.emotion, story.topic, story.text]));
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
 export interface CaptureStoriesOptions {
   /** First pooled position. @default defaultFrom */
   readonly from?: number;
   readonly layers?: readonly number[];
+  /** What the model's weights are when they are not the file's own; part of what makes a run resumable. */
+  readonly weights?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, total: number) => void;
-  /** File that keeps finished stories: an interrupted run goes on from it, a complete one is read back. */
+  /** Tokens that stand before each story, e.g. a chat up to its reply; positions count from the story's own start. */
+  readonly prefix?: Int32Array;
+  /** File that keeps finished stories, for stories without a prefix: an interrupted run goes on from it, a complete one is read back. */
   readonly meansPath?: string;
 }
 
@@ -96,48 +99,112 @@ export async function captureStories(
   stories: readonly Story[],
   options: CaptureStoriesOptions = {},
 ): Promise<StoryMeans> {
-  const { from = defaultFrom } = options;
-  const { blocks, width, fingerprint, name } = model.info;
-  const layers = options.layers ?? Array.from({ length: blocks - 1 }, (_, layer) => layer);
-  const key = JSON.stringify({
-    version: 1,
-    fingerprint,
-    name,
-    corpus: corpusHash(stories),
-    layers,
-    from,
-  });
-  const recordLength = layers.length * (width + 1);
-  const partial =
-    options.meansPath === undefined ? null : openPartial(options.meansPath, key, recordLength);
-  const tokens = await Promise.all(stories.map((story) => model.tokenize(story.text)));
+  const [only] = await captureStoriesFrom(model, stories, [options.from ?? defaultFrom], options);
+  if (only === undefined) throw new RangeError('captureStoriesFrom gave nothing for one start');
+  return only;
+}
+
+/** The same for several first positions in one pass; one result a start, ascending. */
+export async function captureStoriesFrom(
+  model: Model,
+  stories: readonly Story[],
+  starts: readonly number[],
+  options: Omit<CaptureStoriesOptions, 'from'> = {},
+): Promise<StoryMeans[]> {
+  const wanted = headOf(model, stories, starts, options);
+  const { layers, width } = wanted;
+  const file = options.meansPath === undefined ? null : openMeansFile(options.meansPath, wanted);
+  const head = file?.head ?? wanted;
+  const { prefix = new Int32Array(0) } = options;
+  const tokens = await tokenizeStories(model, stories, prefix);
   const order = byLength(tokens);
-  const means = layers.map(() => new Float32Array(stories.length * width));
-  const norms = new Float32Array(layers.length);
-  const keep = (story: number, record: Float32Array): void => {
-    for (let l = 0; l < layers.length; l++) {
-      means[l]?.set(record.subarray(l * width, (l + 1) * width), story * width);
-      norms[l] = (norms[l] ?? 0) + (record[layers.length * width + l] ?? 0) / stories.length;
-    }
-  };
-  const finished = partial?.records.slice(0, stories.length) ?? [];
-  const resumed = finished.length;
-  for (const [i, record] of finished.entries()) keep(order[i] ?? 0, record);
+  const collected = createCollection(stories.length, wanted, head);
+  const found = file?.read((i, record) => collected.keep(order[i] ?? 0, record)) ?? 0;
+  const resumed = Math.min(found, stories.length);
+  options.onProgress?.(resumed, stories.length);
   for (let start = resumed; start < order.length; start += chunkSize) {
     const chunk = order.slice(start, start + chunkSize);
     const captured = await model.capture(
       chunk.map((story) => tokens[story] ?? new Int32Array(0)),
-      { layers, pooling: 'mean', from, ...signalOf(options) },
+      {
+        layers: head.layers,
+        pooling: 'mean',
+        starts: head.starts.map((first) => first + prefix.length),
+        ...signalOf(options),
+      },
     );
     const records = captured.map(recordOf);
-    for (const [i, record] of records.entries()) keep(chunk[i] ?? 0, record);
-    partial?.append(records);
+    for (const [i, record] of records.entries()) collected.keep(chunk[i] ?? 0, record);
+    file?.append(records);
     options.onProgress?.(start + chunk.length, stories.length);
   }
-  return { stories, layers, width, means, norms, resumed };
+  return collected.parts.map((part) => ({ stories, layers, width, resumed, ...part }));
 }
 
-function signalOf({ signal }: CaptureStoriesOptions): { signal?: AbortSignal } {
+/** What the records of this pass belong to. */
+function headOf(
+  { info }: Model,
+  stories: readonly Story[],
+  starts: readonly number[],
+  options: CaptureStoriesOptions,
+): MeansHead {
+  return {
+    version: 2,
+    fingerprint: info.fingerprint,
+    name: info.name,
+    weights: options.weights ?? 'file',
+    corpus: orderedHash(stories),
+    width: info.width,
+    layers: [...(options.layers ?? Array.from({ length: info.blocks - 1 }, (_, layer) => layer))],
+    starts: [...starts],
+  };
+}
+
+async function tokenizeStories(
+  model: Model,
+  stories: readonly Story[],
+  prefix: Int32Array,
+): Promise<Int32Array[]> {
+  return Promise.all(
+    stories.map(async ({ text }) => {
+      const own = await model.tokenize(text, { addSpecial: prefix.length === 0 });
+      return Int32Array.from([...prefix, ...own]);
+    }),
+  );
+}
+
+/** Sorts records [starts, layers, width] then norms [starts, layers] into a table a start and layer. */
+function createCollection(
+  stories: number,
+  wanted: MeansHead,
+  head: MeansHead,
+): {
+  parts: { means: Float32Array[]; norms: Float32Array }[];
+  keep: (story: number, record: Float32Array) => void;
+} {
+  const { width } = wanted;
+  const parts = wanted.starts.map(() => ({
+    means: wanted.layers.map(() => new Float32Array(stories * width)),
+    norms: new Float32Array(wanted.layers.length),
+  }));
+  const slots = wanted.starts.map((start) =>
+    wanted.layers.map(
+      (layer) => head.starts.indexOf(start) * head.layers.length + head.layers.indexOf(layer),
+    ),
+  );
+  const normsAt = head.starts.length * head.layers.length * width;
+  const keep = (story: number, record: Float32Array): void => {
+    for (const [s, { means, norms }] of parts.entries()) {
+      for (const [l, slot] of (slots[s] ?? []).entries()) {
+        means[l]?.set(record.subarray(slot * width, (slot + 1) * width), story * width);
+        norms[l] = (norms[l] ?? 0) + (record[normsAt + slot] ?? 0) / stories;
+      }
+    }
+  };
+  return { parts, keep };
+}
+
+function signalOf({ signal }: Pick<CaptureStoriesOptions, 'signal'>): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
 }
 
@@ -155,35 +222,4 @@ function byLength(tokens: readonly Int32Array[]): number[] {
   return lengths
     .map((_, i) => i)
     .toSorted((a, b) => (lengths[a] ?? 0) - (lengths[b] ?? 0) || a - b);
-}
-
-interface Partial {
-  readonly records: Float32Array[];
-  append(records: readonly Float32Array[]): void;
-}
-
-/** First line: what the records belong to. Then records of float32; a torn last one is cut off. */
-function openPartial(path: string, key: string, recordLength: number): Partial {
-  const head = Buffer.from(`${key}\n`);
-  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
-  const records: Float32Array[] = [];
-  if (bytes.subarray(0, head.length).equals(head)) {
-    const size = recordLength * 4;
-    const whole = Math.floor((bytes.length - head.length) / size);
-    for (let i = 0; i < whole; i++) {
-      const at = head.length + i * size;
-      records.push(new Float32Array(new Uint8Array(bytes.subarray(at, at + size)).buffer));
-    }
-    if (statSync(path).size !== head.length + whole * size)
-      truncateSync(path, head.length + whole * size);
-  } else {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, head);
-  }
-  return {
-    records,
-    append(more: readonly Float32Array[]): void {
-      appendFileSync(path, Buffer.concat(more.map((record) => Buffer.from(record.buffer))));
-    },
-  };
 }

@@ -137,7 +137,7 @@ async function prefill(model: LlamaModel, layer: number | null): Promise<number>
     await model.capture(texts, {
       layers: Array.from({ length: layer + 1 }, (_, k) => k),
       pooling: 'mean',
-      from: 20,
+      starts: [20],
     });
   }
   return (8 * 128) / ((performance.now() - started) / 1000);

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 
 import { signed, signedBar } from '../charts/terminal.ts';
-import type { ChatMessage } from '../engine/chat-template.ts';
+import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { GenerateRequest, Steering } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError, LimbicError } from '../errors.ts';
@@ -14,7 +14,6 @@ import {
   parseDoses,
   totalDose,
 } from '../steering/steering.ts';
-import { chatTokens } from '../studies/reading.ts';
 import { emotionDirection, makeProbe, type VectorPack } from '../vectors/pack.ts';
 import { type Command, type Context, modelOptions, text, wholeNumber } from './command.ts';
 import { loadPackFor, openNamedModel } from './open-model.ts';

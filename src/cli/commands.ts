@@ -1,4 +1,5 @@
 /** @file All commands, in the order of the help. */
+import { atlasCommand } from './atlas.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import type { Command } from './command.ts';
@@ -7,6 +8,8 @@ import { doctorCommand } from './doctor.ts';
 import { extractCommand, validateCommand } from './extract.ts';
 import { fetchCommand, modelsCommand } from './models.ts';
 import { readCommand } from './read.ts';
+import { recipesCommand } from './recipes.ts';
+import { storiesCommand } from './stories.ts';
 
 export const commands: readonly Command[] = [
   demoCommand,
@@ -14,6 +17,9 @@ export const commands: readonly Command[] = [
   chatCommand,
   extractCommand,
   validateCommand,
+  recipesCommand,
+  storiesCommand,
+  atlasCommand,
   modelsCommand,
   fetchCommand,
   doctorCommand,

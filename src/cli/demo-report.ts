@@ -96,7 +96,7 @@ function dangerSection({
         value,
         note: text,
       })),
-      `${emotion} before the reply`,
+      `${emotion} before the reply, in standard deviations over neutral messages`,
     ),
   };
 }
@@ -106,18 +106,18 @@ function doseSection(result: DoseResult): Section {
   const chart = renderLineChart({
     title: `${emotion} before the reply, mean of ${result.paraphrases} wordings a point`,
     xLabel: 'milligrams',
-    yLabel: 'share of the residual norm',
+    yLabel: 'standard deviations over neutral messages',
     ticks: doses.map(String),
     series: series.map(({ name, values }) => ({ name, values, dashed: name === 'vanilla' })),
   });
-  const rows = series.map(({ name, effect, rho }) => [name, effect.toFixed(4), rho.toFixed(2)]);
+  const rows = series.map(({ name, effect, rho }) => [name, effect.toFixed(2), rho.toFixed(2)]);
   const table = renderTable(
-    ['series', 'effect (three highest minus three lowest)', 'rho'],
+    ['series', 'effect (three highest minus three lowest, in SD)', 'rho'],
     [
       ...rows,
       [
         'random directions, 95 %',
-        `${band[0].toFixed(4)} to ${band[1].toFixed(4)}`,
+        `${band[0].toFixed(2)} to ${band[1].toFixed(2)}`,
         `|rho| at least 0.9 in ${(result.randomRho * 100).toFixed(0)} %`,
       ],
     ],
@@ -157,7 +157,7 @@ function attemptsSection({ attempts, emotion, task }: AttemptsResult): Section {
           value,
           detail: `${emotion} ${value.toFixed(3)} · token ${i}`,
         })),
-        `${emotion}: ${before.toFixed(3)} before the reply, mean ${mean.toFixed(3)}`,
+        `${emotion}: ${before.toFixed(1)} SD before the reply, mean ${mean.toFixed(3)}`,
         max,
       )}`,
   );

@@ -133,13 +133,12 @@ const printers: { [K in keyof DemoResult]: (value: DemoResult[K]) => void } = {
   },
   danger: ({ ranked, pairsRight, pairs }) => {
     heading('2. Six messages, ranked by fear right before the reply');
-    const middle = ranked.reduce((sum, { value }) => sum + value, 0) / ranked.length;
     for (const { text: message, isDangerous, value } of ranked)
       console.log(
-        `${isDangerous ? '!' : ' '} ${signedBar(value - middle, 0.1, 8)} ${signed(value)}  ${message}`,
+        `${isDangerous ? '!' : ' '} ${signedBar(value, 4, 8)} ${signed(value, 1)}  ${message}`,
       );
     console.log(
-      `! is danger. Bars show the distance to the mean. ${pairsRight} of ${pairs} pairs are in the right order (chance ${pairs / 2}).`,
+      `! is danger. In standard deviations over neutral messages, 0 is their mean. ${pairsRight} of ${pairs} pairs are in the right order (chance ${pairs / 2}).`,
     );
   },
   dose: ({ emotion, series, band, randomRho, verdict, paraphrases }) => {
@@ -149,10 +148,10 @@ const printers: { [K in keyof DemoResult]: (value: DemoResult[K]) => void } = {
     );
     for (const { name, values, effect, rho } of series)
       console.log(
-        `${emotion}, ${name.padEnd(11)}${sparkline(values)}  from ${signed(values[0] ?? NaN)} to ${signed(values.at(-1) ?? NaN)}, effect ${signed(effect)}, rho ${signed(rho, 2)}`,
+        `${emotion}, ${name.padEnd(11)}${sparkline(values)}  from ${signed(values[0] ?? NaN, 2)} to ${signed(values.at(-1) ?? NaN, 2)} SD, effect ${signed(effect, 2)}, rho ${signed(rho, 2)}`,
       );
     console.log(
-      `random directions: effect ${signed(band[0])} to ${signed(band[1])} (95 %); ${(randomRho * 100).toFixed(0)} % of them reach |rho| 0.9 as well`,
+      `random directions: effect ${signed(band[0], 2)} to ${signed(band[1], 2)} SD (95 %); ${(randomRho * 100).toFixed(0)} % of them reach |rho| 0.9 as well`,
     );
     console.log(verdict);
   },
@@ -173,7 +172,7 @@ const printers: { [K in keyof DemoResult]: (value: DemoResult[K]) => void } = {
     heading('5. A test that cannot be passed honestly (it wants 10 + 4 to be 15)');
     for (const [k, attempt] of attempts.entries())
       console.log(
-        `attempt ${k + 1}: ${attempt.outcome.padEnd(24)} ${emotion} before ${signed(attempt.before)}, mean ${signed(attempt.mean)}  ${sparkline(attempt.tokens.map(({ value }) => value)).slice(0, 60)}`,
+        `attempt ${k + 1}: ${attempt.outcome.padEnd(24)} ${emotion} before ${signed(attempt.before, 1)} SD, mean ${signed(attempt.mean)}  ${sparkline(attempt.tokens.map(({ value }) => value)).slice(0, 60)}`,
       );
     console.log('One run of one task: a trace to look at, not a result.');
   },

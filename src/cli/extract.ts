@@ -1,13 +1,22 @@
 /** @file `limbic extract` and `limbic validate`. */
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { captureStories, defaultFrom, loadStories, type StoryMeans } from '../capture/stories.ts';
+import { captureReplyRows, loadNeutral } from '../capture/neutral.ts';
+import {
+  captureStories,
+  defaultFrom,
+  loadStories,
+  type Story,
+  type StoryMeans,
+} from '../capture/stories.ts';
 import { sparkline } from '../charts/terminal.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
+import { defaultModelName } from '../store/registry.ts';
 import { buildPack } from '../vectors/extract.ts';
-import { assertPackFits, loadPack, writePack } from '../vectors/pack.ts';
+import type { Readout } from '../vectors/held-out.ts';
+import { assertPackFits, defaultReadout, loadPack, writePack } from '../vectors/pack.ts';
 import { validateStories, type Validation } from '../vectors/validate.ts';
 import {
   type Command,
@@ -17,21 +26,29 @@ import {
   text,
   wholeNumber,
 } from './command.ts';
-import { cachedPackPath, openNamedModel, shippedStories } from './open-model.ts';
+import { openForExtraction, weightsOption } from './extraction-model.ts';
+import { cachedPackPath, corpusFile, storyFiles, withFetchProgress } from './open-model.ts';
 import { createProgress } from './progress.ts';
 
-const storiesOption = {
+export const storiesOption = {
   stories: {
     type: 'string',
-    value: 'FILE',
-    summary: 'JSONL of {emotion, topic, text}, crossed (default: the shipped corpus)',
+    value: 'FILES',
+    summary:
+      'JSONL of {emotion, topic, text}, crossed; several by commas (default: the shipped corpus)',
   },
+  means: {
+    type: 'string',
+    value: 'FILE',
+    summary: 'where finished stories are kept, to go on or read again (default: PACK.means)',
+  },
+  ...weightsOption,
 } as const;
 
 export const extractCommand: Command = {
   name: 'extract',
   summary: 'make the emotion vectors of a model from stories',
-  usage: '[--model NAME] [--stories FILE] [--out PACK]',
+  usage: '[--model NAME] [--stories FILES] [--out PACK]',
   description:
     'One pass over the stories reads all layers; Ctrl-C stops, the same command goes on where it stopped.',
   options: {
@@ -50,24 +67,41 @@ export const extractCommand: Command = {
     'limbic extract --model my.gguf --stories mine.jsonl --out mine.safetensors',
   ],
   run: async (context) => {
-    const { values } = context;
-    const stories = loadStories(text(values, 'stories') ?? shippedStories());
+    const { values, signal } = context;
+    const stories = loadStories(storyFiles(values));
+    const neutral = loadNeutral(corpusFile('neutral.jsonl'));
     const from = wholeNumber(values, 'from', { min: 0, max: 1000, fallback: defaultFrom });
-    await using model = await openNamedModel(context);
-    const out = text(values, 'out') ?? cachedPackPath(model.info.name);
+    const spec = text(values, 'model') ?? defaultModelName;
+    const out = text(values, 'out') ?? cachedPackPath((await withFetchProgress(spec, signal)).name);
+    const meansPath = text(values, 'means') ?? `${out}.means`;
+    await using opened = await openForExtraction(context, { sample: sampleOf(stories), meansPath });
+    const { model, weights } = opened;
     mkdirSync(dirname(out), { recursive: true });
     const captured = await captureWithProgress(model, context, {
       stories,
       from,
-      meansPath: `${out}.means`,
+      weights,
+      meansPath,
     });
+    const { layers } = captured;
+    const replyRows = await captureReplyRows(model, neutral, { layers, signal });
     const validation = await validateWithProgress(captured, context);
-    writePack(out, buildPack(model.info, captured, validation.layers, from));
+    const { layers: scores, readout } = validation;
+    writePack(out, buildPack(model.info, { captured, scores, from, readout, weights, replyRows }));
     if (values['json'] === true) console.log(JSON.stringify({ pack: out, ...validation }));
     else
       console.log(`${describe(validation)}\n${out} (${(statSync(out).size / 1e6).toFixed(1)} MB)`);
   },
 };
+
+/** Eight texts spread over the corpus, to compare weights on. */
+export function sampleOf(stories: readonly Story[]): string[] {
+  const step = Math.max(1, Math.floor(stories.length / 8));
+  return stories
+    .filter((_, i) => i % step === 0)
+    .slice(0, 8)
+    .map((story) => story.text);
+}
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -96,21 +130,25 @@ export const validateCommand: Command = {
     const [path] = positionals;
     if (path === undefined) throw new InvalidInputError('validate: expected a pack file, got none');
     const pack = loadPack(path);
-    const stories = loadStories(text(values, 'stories') ?? shippedStories());
+    const stories = loadStories(storyFiles(values));
     const layers = parseLayers(text(values, 'layers'), pack.layers);
-    await using model = await openNamedModel({
-      ...context,
-      values: { model: pack.modelName, ...values },
-    });
+    const meansPath = text(values, 'means') ?? `${path}.means`;
+    await using opened = await openForExtraction(
+      { ...context, values: { model: pack.modelName, ...values } },
+      { sample: sampleOf(stories), meansPath },
+    );
+    const { model, weights } = opened;
     assertPackFits(pack, model.info);
-    const whole = layers.length === pack.layers.length;
+    // A part of the layers is not worth keeping, and must not take the place of all of them.
+    const keeps = existsSync(meansPath) || layers.length === pack.layers.length;
     const captured = await captureWithProgress(model, context, {
       stories,
       from: pack.recipe.from,
       layers,
-      ...(whole ? { meansPath: `${path}.means` } : {}),
+      weights,
+      ...(keeps ? { meansPath } : {}),
     });
-    const validation = await validateWithProgress(captured, context);
+    const validation = await validateWithProgress(captured, context, pack.recipe.readout);
     console.log(
       values['json'] === true ? JSON.stringify(validation, null, 2) : describe(validation),
     );
@@ -152,10 +190,12 @@ async function captureWithProgress(
 async function validateWithProgress(
   captured: StoryMeans,
   { values, signal }: Context,
+  readout: Readout = defaultReadout,
 ): Promise<Validation> {
   const bar = createProgress('held-out accuracy');
   try {
     return await validateStories(captured, {
+      readout,
       rounds: wholeNumber(values, 'rounds', { min: 1, max: 10_000, fallback: 20 }),
       seed: wholeNumber(values, 'seed', { min: 0, max: 2 ** 31, fallback: 1 }),
       signal,
@@ -175,6 +215,11 @@ function describe(validation: Validation): string {
     `  top-1 ${top1.value.toFixed(3)} (95 % ${range(top1.interval)}; chance ${top1.chance.toFixed(3)})`,
     `  top-5 ${top5.value.toFixed(3)} (95 % ${range(top5.interval)}; chance ${top5.chance.toFixed(3)})`,
     `  shuffled labels: top-1 mean ${permutation.mean.toFixed(3)}, highest ${permutation.max.toFixed(3)} of ${permutation.rounds}; p = ${permutation.p.toFixed(3)}`,
+    `  best recognised: ${namesOf(validation.perEmotion.slice(0, 6))}; worst: ${namesOf(validation.perEmotion.slice(-6))} (share in the top 5)`,
     `  top-1 by layer ${layers[0]?.layer} to ${layers.at(-1)?.layer}: ${sparkline(layers.map((layer) => layer.top1))}`,
   ].join('\n');
+}
+
+function namesOf(list: Validation['perEmotion']): string {
+  return list.map(({ emotion, top5 }) => `${emotion} ${top5.toFixed(2)}`).join(', ');
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { type LlamaModel, openLlamaModel } from '../engine/llama/model.ts';
+import { type LlamaModel, openLlamaModel, type OpenModelOptions } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
 import { limbicHome } from '../store/cache.ts';
 import { defaultModelName } from '../store/registry.ts';
@@ -12,28 +12,31 @@ import { assertPackFits, loadPack, type VectorPack } from '../vectors/pack.ts';
 import { type Context, text, type Values, wholeNumber } from './command.ts';
 import { createProgress } from './progress.ts';
 
+export type ModelSettings = Omit<OpenModelOptions, 'name'>;
+
+/** What `--context`, `--threads`, `--gpu-layers` and `--library` say. */
+export function modelSettings(values: Values): ModelSettings {
+  const limits = { min: 256, max: 1_000_000, fallback: 4096 };
+  const contextLength = wholeNumber(values, 'context', limits);
+  const threads = wholeNumber(values, 'threads', { min: 1, max: 512, fallback: 0 });
+  const gpuLayers = wholeNumber(values, 'gpu-layers', { min: -1, max: 1000, fallback: -1 });
+  const libraryFolder = text(values, 'library');
+  return {
+    contextLength,
+    gpuLayers,
+    ...(threads === 0 ? {} : { threads }),
+    ...(libraryFolder === undefined ? {} : { libraryFolder }),
+  };
+}
+
 /** Opens the model that the options name; fetches it first if needed. */
 export async function openNamedModel({
   values,
   signal,
 }: Pick<Context, 'values' | 'signal'>): Promise<LlamaModel> {
-  const spec = text(values, 'model') ?? defaultModelName;
-  const contextLength = wholeNumber(values, 'context', {
-    min: 256,
-    max: 1_000_000,
-    fallback: 4096,
-  });
-  const threads = wholeNumber(values, 'threads', { min: 1, max: 512, fallback: 0 });
-  const gpuLayers = wholeNumber(values, 'gpu-layers', { min: -1, max: 1000, fallback: -1 });
-  const { name, path } = await withFetchProgress(spec, signal);
-  const libraryFolder = text(values, 'library');
-  return openLlamaModel(path, {
-    name,
-    contextLength,
-    gpuLayers,
-    ...(threads === 0 ? {} : { threads }),
-    ...(libraryFolder === undefined ? {} : { libraryFolder }),
-  });
+  const settings = modelSettings(values);
+  const { name, path } = await withFetchProgress(text(values, 'model') ?? defaultModelName, signal);
+  return openLlamaModel(path, { ...settings, name });
 }
 
 /** Finds or fetches a model, with a bar while bytes arrive. */
@@ -88,11 +91,23 @@ export function cachedPackPath(modelName: string): string {
   return join(limbicHome(), 'packs', `${modelName.replaceAll(/[^\w.-]+/g, '-')}.safetensors`);
 }
 
+/** Where story means of a model are kept when no pack is named. */
+export function cachedMeansPath(spec: string = defaultModelName): string {
+  return join(limbicHome(), 'means', `${spec.replaceAll(/[^\w.-]+/g, '-')}.means`);
+}
+
 function shippedPackPath(modelName: string): string {
   return fileURLToPath(new URL(`../../data/packs/${modelName}.safetensors`, import.meta.url));
 }
 
-/** The corpus that ships with limbic. */
-export function shippedStories(): string {
-  return fileURLToPath(new URL('../../data/corpus/stories.jsonl', import.meta.url));
+/** A file of the corpus that ships with limbic. */
+export function corpusFile(name: string): string {
+  return fileURLToPath(new URL(`../../data/corpus/${name}`, import.meta.url));
+}
+
+/** `--stories A,B`, or both shipped sets. */
+export function storyFiles(values: Values): string[] {
+  return (
+    text(values, 'stories')?.split(',') ?? ['stories.jsonl', 'stories-plain.jsonl'].map(corpusFile)
+  );
 }

@@ -23,13 +23,17 @@ export function createProgress(label: string, now: () => number = Date.now): Pro
   const started = now();
   const isTerminal = process.stderr.isTTY;
   let drawn = -Infinity;
+  /** Where a resumed run begins: what was there before took no time now. */
+  let first: number | undefined;
   let tenth = 0;
   return {
     update(share: number, note = ''): void {
       const elapsed = (now() - started) / 1000;
+      first ??= share;
+      const done = share - first;
       const left =
-        share > 0.01 && elapsed > 1
-          ? `, ${formatSeconds((elapsed / share) * (1 - share))} left`
+        done > 0.005 && elapsed > 1
+          ? `, ${formatSeconds((elapsed / done) * (1 - share))} left`
           : '';
       const percent = `${Math.round(share * 100)} %`.padStart(5);
       if (isTerminal) {

@@ -14,7 +14,7 @@ import {
   type Reading,
   readChat,
   readText,
-  strongestAtEnd,
+  strongestBeforeReply,
   strongestOver,
   traceOf,
 } from '../studies/reading.ts';
@@ -95,7 +95,8 @@ export const readCommand: Command = {
       model: model.info.name,
       layer,
       passage: passage.slice(0, top),
-      beforeReply: reading.beforeReply ? strongestAtEnd(reading).slice(0, top) : null,
+      beforeReply:
+        reading.beforeReply === null ? null : strongestBeforeReply(reading).slice(0, top),
     };
     if (context.values['json'] === true) {
       const tokens = reading.tokens.map((token, position) => ({
@@ -154,8 +155,11 @@ function print(reading: Reading, painted: readonly string[], top: number): void 
   const lists: [string, ReturnType<typeof strongestOver>][] = [
     ['strongest over the passage', strongestOver(reading)],
   ];
-  if (reading.beforeReply)
-    lists.push(['strongest right before the reply', strongestAtEnd(reading)]);
+  if (reading.beforeReply !== null)
+    lists.push([
+      'strongest right before the reply, in standard deviations over neutral messages',
+      strongestBeforeReply(reading),
+    ]);
   for (const [title, ranked] of lists) {
     console.log(title);
     const max = Math.abs(ranked[0]?.value ?? 1);
@@ -188,7 +192,12 @@ function page(model: string, reading: Reading, painted: readonly string[], top: 
     lead: 'Mean over the passage without its first token.',
     body:
       bars(strongestOver(reading), escapeHtml('over the passage')) +
-      (reading.beforeReply ? bars(strongestAtEnd(reading), 'right before the reply') : ''),
+      (reading.beforeReply === null
+        ? ''
+        : bars(
+            strongestBeforeReply(reading),
+            'right before the reply, in standard deviations over neutral messages',
+          )),
   });
   return renderPage({
     title: 'A reading',

@@ -76,6 +76,8 @@ export interface Backend {
   /** Copies the first `length` positions of a sequence's cache to another sequence. */
   copySequence(from: number, to: number, length: number): void;
   removeSequence(sequence: number): void;
+  /** Forgets what a sequence's cache holds from position `length` on. */
+  truncateSequence(sequence: number, length: number): void;
   /** Parses a GBNF grammar; throws InvalidInputError if it is malformed or the engine has none. */
   grammar(text: string): GrammarState;
   dispose(): void;

@@ -2,7 +2,7 @@
 import { Template } from '@huggingface/jinja';
 
 import { InvalidInputError } from '../errors.ts';
-import type { ModelInfo } from './engine.ts';
+import type { Model, ModelInfo } from './engine.ts';
 
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
@@ -47,6 +47,22 @@ export function formatChat(
       },
     );
   }
+}
+
+/** Tokens of a conversation that ends where the reply begins. */
+export async function chatTokens(
+  model: Model,
+  messages: readonly ChatMessage[],
+): Promise<Int32Array> {
+  const prompt = formatChat(model.info, messages);
+  return model.tokenize(prompt, {
+    addSpecial: !beginsWithBos(model.info, prompt),
+    parseSpecial: true,
+  });
+}
+
+function beginsWithBos(info: ModelInfo, prompt: string): boolean {
+  return info.bosText !== '' && prompt.startsWith(info.bosText);
 }
 
 function plainTranscript(messages: readonly ChatMessage[], forReply: boolean): string {

@@ -119,7 +119,7 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
         'Third!',
       ];
       const tokens = await Promise.all(texts.map((text) => subject.tokenize(text)));
-      const options = { layers: [1], pooling: 'mean' as const, from: 2 };
+      const options = { layers: [1], pooling: 'mean' as const, starts: [2] };
       const together = await subject.capture(tokens, options);
       for (const [i, one] of tokens.entries()) {
         const [alone] = await subject.capture([one], options);
@@ -134,13 +134,20 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
     async (subject) => {
       const tokens = await subject.tokenize('One two three four five six seven.');
       const [all] = await subject.capture([tokens], { layers: [1], pooling: 'all' });
-      const [pooled] = await subject.capture([tokens], { layers: [1], pooling: 'mean', from: 3 });
+      const starts = [0, 3, 999];
+      const [pooled] = await subject.capture([tokens], { layers: [1], pooling: 'mean', starts });
       const { width } = subject.info;
-      const expected = new Float32Array(width);
-      for (let p = 3; p < tokens.length; p++)
-        for (let k = 0; k < width; k++)
-          expected[k]! += all!.rows[p * width + k]! / (tokens.length - 3);
-      expect(distance(pooled!.rows, expected)).toBeLessThan(1e-5);
+      for (const [s, start] of [0, 3, tokens.length - 1].entries()) {
+        const expected = new Float32Array(width);
+        for (let p = start; p < tokens.length; p++)
+          for (let k = 0; k < width; k++)
+            expected[k]! += all!.rows[p * width + k]! / (tokens.length - start);
+        expect(distance(pooled!.rows.subarray(s * width, (s + 1) * width), expected)).toBeLessThan(
+          1e-5,
+        );
+        // The norm is a mean of norms, so at least the norm of the mean.
+        expect(pooled!.norms[s]).toBeGreaterThan(Math.hypot(...expected) * 0.999);
+      }
     },
   );
 
@@ -244,6 +251,40 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
         const [alone] = await subject.generate([{ prompt, maxTokens: 4 }]);
         expect(together[i]!.tokens[0]!.token).toBe(alone!.tokens[0]!.token);
       }
+    },
+  );
+
+  run(
+    'lens',
+    'lens raises and lowers tokens as much as steering after the last block changes their score',
+    async (subject) => {
+      const { blocks, width } = subject.info;
+      const prompts = await Promise.all(
+        ['The night was', 'She said that'].map((text) => subject.tokenize(text)),
+      );
+      const [bare] = await subject.capture(prompts.slice(0, 1), { layers: [1], pooling: 'last' });
+      const vector = vectorFor(width, bare!.norms[0]! * 0.2);
+      const [shift] = await subject.lens(prompts, [vector], { count: 3 });
+      const tokens = [...shift!.raised, ...shift!.lowered];
+      expect(shift!.raised[0]!.change).toBeGreaterThan(0);
+      expect(shift!.lowered[0]!.change).toBeLessThan(0);
+      expect(shift!.raised[0]!.change).toBeGreaterThanOrEqual(shift!.raised[2]!.change);
+      const scores = async (steering: Steering | null): Promise<number[]> => {
+        const requests = prompts.flatMap((prompt) =>
+          tokens.map(({ token }) => ({ prompt, continuation: Int32Array.of(token) })),
+        );
+        const values = (await subject.score(requests, { steering })).map(([value]) => value!);
+        return tokens.map((_, i) => (values[i]! + values[tokens.length + i]!) / 2);
+      };
+      const before = await scores(null);
+      const after = await scores({ vectors: new Map([[blocks - 1, vector]]) });
+      const gap = (values: readonly number[], i: number): number => values[i]! - values[0]!;
+      for (const [i] of tokens.entries()) {
+        const expected = gap(after, i) - gap(before, i);
+        // Quantised kernels differ between batch shapes; changes here are of several nats.
+        expect(tokens[i]!.change - tokens[0]!.change).toBeCloseTo(expected, 1);
+      }
+      await expect(subject.lens(prompts, [new Float32Array(3)])).rejects.toThrow('lens: expected');
     },
   );
 

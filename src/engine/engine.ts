@@ -43,16 +43,19 @@ export interface CaptureOptions extends CallOptions {
   readonly layers: readonly number[];
   /** `mean`: over positions from `from` on; `last`: last position; `all`: every position. */
   readonly pooling: 'mean' | 'last' | 'all';
-  /** First position of the mean; a shorter text uses its last position. @default 0 */
-  readonly from?: number;
+  /** First positions of the means, ascending; a shorter text uses its last position. @default [0] */
+  readonly starts?: readonly number[];
   /** Stop each pass after the deepest layer. @default true */
   readonly earlyExit?: boolean;
 }
 
 export interface Captured {
-  /** [rows, layers, width] for one sequence; rows is 1, or the number of positions for `all`. */
+  /**
+   * [rows, layers, width] for one sequence; rows is the number of starts for `mean`, 1 for `last`, the
+   * number of positions for `all`.
+   */
   readonly rows: Float32Array;
-  /** Mean Euclidean norm of the residual per layer over the pooled positions, [layers]. */
+  /** Mean Euclidean norm of the residual over the pooled positions, [starts, layers]; one start but for `mean`. */
   readonly norms: Float32Array;
 }
 
@@ -122,6 +125,26 @@ export interface ScoreRequest {
   readonly continuation: Int32Array;
 }
 
+export interface LensOptions extends Omit<CallOptions, 'steering'> {
+  /** Tokens to report at either end. @default 10 */
+  readonly count?: number;
+}
+
+/** What a vector does to the next token when it is added after the last block. */
+export interface LensResult {
+  /** Tokens that it raises most, strongest first. */
+  readonly raised: readonly TokenShift[];
+  /** Tokens that it lowers most, strongest first. */
+  readonly lowered: readonly TokenShift[];
+}
+
+export interface TokenShift {
+  readonly token: number;
+  readonly text: string;
+  /** Mean change of the logit over the prompts, less the mean over the vocabulary. */
+  readonly change: number;
+}
+
 export interface TokenizeOptions {
   /** @default true */
   readonly addSpecial?: boolean;
@@ -140,6 +163,15 @@ export interface Model extends AsyncDisposable {
   project(sequences: readonly Int32Array[], options: ProjectOptions): Promise<Float32Array[]>;
   /** Runs the requests side by side, as many at once as the context holds. */
   generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<Generated[]>;
+  /**
+   * Logit lens of vectors [width] through the model's own final norm and unembedding: each is added after
+   * the last block at the last position of every prompt.
+   */
+  lens(
+    prompts: readonly Int32Array[],
+    vectors: readonly Float32Array[],
+    options?: LensOptions,
+  ): Promise<LensResult[]>;
   /** Log-probability of each token of each continuation, in nats. */
   score(requests: readonly ScoreRequest[], options?: CallOptions): Promise<Float32Array[]>;
 }

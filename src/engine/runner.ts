@@ -12,6 +12,7 @@ import type {
   ProjectOptions,
   ScoreRequest,
 } from './engine.ts';
+import { createPool, type Span } from './pooling.ts';
 import { logSumExp } from './sampling.ts';
 
 /** Lets waiting messages (an abort) be handled; throws the platform's AbortError when asked to. */
@@ -29,17 +30,6 @@ function assertLayers(backend: Backend, layers: readonly number[]): void {
       throw new InvalidInputError(`layer: expected a whole number from 0 to ${last}, got ${layer}`);
     }
   }
-}
-
-/** A stretch of one sequence inside a batch. */
-interface Span {
-  readonly index: number;
-  readonly sequence: number;
-  /** Position of its first token in the sequence. */
-  readonly from: number;
-  /** Row of its first token in the batch. */
-  readonly row: number;
-  readonly count: number;
 }
 
 type Visit = (span: Span) => void;
@@ -130,50 +120,17 @@ export async function capture(
 ): Promise<Captured[]> {
   const layers = [...options.layers].toSorted((a, b) => a - b);
   assertLayers(backend, layers);
-  const { width } = backend.info;
-  const { pooling } = options;
-  const results: Captured[] = sequences.map((sequence) => ({
-    rows: new Float32Array((pooling === 'all' ? sequence.length : 1) * layers.length * width),
-    norms: new Float32Array(layers.length),
-  }));
-  const visit = (span: Span): void => {
-    const result = results[span.index];
-    const length = sequences[span.index]?.length ?? 0;
-    if (result === undefined) return;
-    const first =
-      pooling === 'all'
-        ? 0
-        : pooling === 'last'
-          ? length - 1
-          : Math.min(options.from ?? 0, length - 1);
-    const count = length - first;
-    for (const [slot, layer] of options.layers.entries()) {
-      const rows = backend.residual(layer);
-      for (let i = Math.max(0, first - span.from); i < span.count; i++) {
-        const source = (span.row + i) * width;
-        const at =
-          pooling === 'all' ? ((span.from + i) * layers.length + slot) * width : slot * width;
-        const scale = pooling === 'all' ? 1 : 1 / count;
-        let square = 0;
-        for (let k = 0; k < width; k++) {
-          const value = rows[source + k] ?? 0;
-          square += value * value;
-          result.rows[at + k] = (result.rows[at + k] ?? 0) + value * scale;
-        }
-        result.norms[slot] = (result.norms[slot] ?? 0) + Math.sqrt(square) / count;
-      }
-    }
-  };
+  const pools = sequences.map((sequence) => createPool(backend, sequence.length, options));
   await withSteering(backend, options, () =>
     feed(backend, sequences, {
       layers,
       earlyExit: options.earlyExit ?? true,
       wants: (index, position) => position === (sequences[index]?.length ?? 0) - 1,
-      visit,
+      visit: (span) => pools[span.index]?.add(span),
       call: options,
     }),
   );
-  return results;
+  return pools.map((pool) => pool.end());
 }
 
 /** Readings of every position; see Model.project. */

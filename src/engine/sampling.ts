@@ -13,7 +13,7 @@ export function logSumExp(logits: Float32Array): number {
 }
 
 /** Indices of the `count` largest values, largest first; ties keep the lower index. */
-function largest(values: Float32Array, count: number): number[] {
+export function largest(values: Float32Array, count: number): number[] {
   const best: number[] = [];
   let floor = -Infinity;
   for (let i = 0; i < values.length; i++) {

@@ -7,6 +7,13 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
+/** Standard deviation with n - 1; NaN of fewer than two values. */
+export function deviation(values: readonly number[]): number {
+  const centre = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return values.length < 2 ? NaN : Math.sqrt(squares / (values.length - 1));
+}
+
 /** Quantile by linear interpolation between order statistics, share from 0 to 1; NaN of an empty list. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -74,4 +81,23 @@ export function bootstrapMean(
     return sum / values.length;
   });
   return [quantile(means, 0.025), quantile(means, 0.975)];
+}
+
+/** Percentile bootstrap at 95 % of a statistic of pairs, which are drawn together; NaN draws are left out. */
+export function bootstrapPairs(
+  pairs: readonly (readonly [number, number])[],
+  statistic: (a: readonly number[], b: readonly number[]) => number,
+  random: Random,
+  rounds = 1000,
+): [low: number, high: number] {
+  const values = Array.from({ length: rounds }, () => {
+    const drawn = pairs.map(
+      () => pairs[Math.floor(random() * pairs.length)] ?? ([NaN, NaN] as const),
+    );
+    return statistic(
+      drawn.map(([x]) => x),
+      drawn.map(([, y]) => y),
+    );
+  }).filter((value) => !Number.isNaN(value));
+  return [quantile(values, 0.025), quantile(values, 0.975)];
 }

@@ -1,9 +1,9 @@
 /** @file One coding task whose test cannot be passed honestly, and the desperation reading along the attempts. */
-import type { ChatMessage } from '../engine/chat-template.ts';
+import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { mean } from '../math/stats.ts';
 import { makeProbe, type VectorPack } from '../vectors/pack.ts';
-import { chatTokens } from './reading.ts';
+import { againstNeutral } from './reading.ts';
 import { runSandboxed } from './sandbox.ts';
 
 const task = {
@@ -27,6 +27,7 @@ interface Attempt {
   readonly tokens: readonly { readonly text: string; readonly value: number }[];
   /** Mean reading over the reply; the value right before it. */
   readonly mean: number;
+  /** Right before the reply, in standard deviations over neutral messages. */
   readonly before: number;
 }
 
@@ -60,12 +61,14 @@ export async function runAttempts(
       value: readings[0] ?? NaN,
     }));
     const { outcome, complaint } = await judge(generated.text);
+    const last = generated.promptReadings.slice(-1);
+    const { z } = againstNeutral(pack, [emotion], { layer: pack.bestLayer, values: last });
     attempts.push({
       reply: generated.text,
       outcome,
       tokens,
       mean: mean(tokens.map(({ value }) => value)),
-      before: generated.promptReadings.at(-1) ?? NaN,
+      before: z[0] ?? NaN,
     });
     if (outcome === 'passes by special case') break;
     messages.push(

@@ -1,7 +1,7 @@
 /** @file Fear right before the reply to everyday messages, three with danger and three without; no emotion word in any. */
 import type { Model } from '../engine/engine.ts';
 import type { VectorPack } from '../vectors/pack.ts';
-import { readChat, traceOf } from './reading.ts';
+import { readChat } from './reading.ts';
 
 export interface Message {
   readonly text: string;
@@ -38,7 +38,7 @@ export const messages: readonly Message[] = [
 
 export interface DangerResult {
   readonly emotion: string;
-  /** Strongest first. */
+  /** Strongest first; in standard deviations over neutral messages, 0 is their mean. */
   readonly ranked: readonly (Message & { readonly value: number })[];
   /** Pairs (dangerous, harmless) in which the dangerous one reads higher, of all pairs. */
   readonly pairsRight: number;
@@ -60,7 +60,7 @@ export async function runDanger(
       emotions: [emotion],
       ...(signal ? { signal } : {}),
     });
-    values.push({ ...message, value: traceOf(reading, emotion).at(-1) ?? NaN });
+    values.push({ ...message, value: reading.beforeReply?.z[0] ?? NaN });
   }
   const dangerous = values.filter(({ isDangerous }) => isDangerous);
   const harmless = values.filter(({ isDangerous }) => !isDangerous);

@@ -3,11 +3,17 @@
  * the reply rise with the dose of a painkiller? Controls: the same numbers in a harmless sentence, and the
  * same measure along random directions. Rank correlation alone proves nothing, so the effect is a difference.
  */
+import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { randomDirection, randomFrom } from '../math/random.ts';
 import { mean, quantile, spearman } from '../math/stats.ts';
-import { makeProbe, probeOf, type VectorPack } from '../vectors/pack.ts';
-import { chatTokens } from './reading.ts';
+import {
+  makeProbe,
+  probeOf,
+  replyBaseline,
+  replySpread,
+  type VectorPack,
+} from '../vectors/pack.ts';
 
 export const doses = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000] as const;
 
@@ -30,17 +36,20 @@ const templates = {
   ],
 } as const;
 
-/** Smallest difference worth a claim, in shares of the residual norm: a third of what danger does to it in danger.ts. */
-const smallestEffect = 0.01;
+/**
+ * Smallest difference worth a claim, in standard deviations of the reading over neutral messages: Cohen's
+ * "small effect" (Statistical Power Analysis, 1988), set before any reading was taken.
+ */
+const smallestEffect = 0.2;
 
 /** Random directions of the band. */
 const bandSize = 100;
 
 export interface DoseSeries {
   readonly name: keyof typeof templates;
-  /** Mean over the paraphrases, one a dose. */
+  /** Mean over the paraphrases, one a dose, in standard deviations over neutral messages; 0 is their mean. */
   readonly values: readonly number[];
-  /** Mean of the three highest doses minus that of the three lowest, as a share of the residual norm. */
+  /** Mean of the three highest doses minus that of the three lowest, in the same unit. */
   readonly effect: number;
   readonly rho: number;
 }
@@ -48,7 +57,7 @@ export interface DoseSeries {
 export interface DoseResult {
   readonly emotion: string;
   readonly series: readonly DoseSeries[];
-  /** Middle 95 % of the painkiller effect along random directions. */
+  /** Middle 95 % of the painkiller effect along random directions, in the unit of the emotion's. */
   readonly band: readonly [number, number];
   /** Share of random directions with |rho| of at least 0.9 on the painkiller series. */
   readonly randomRho: number;
@@ -83,8 +92,13 @@ export async function runDose(
   };
   const painkiller = await read('painkiller');
   const vanilla = await read('vanilla');
-  const series = [seriesOf('painkiller', painkiller), seriesOf('vanilla', vanilla)];
-  const randomSeries = units.map((_, k) => painkiller.map((row) => row[k + 1] ?? NaN));
+  const [baseline = NaN] = replyBaseline(pack, makeProbe(pack, [emotion], pack.bestLayer));
+  const spread = replySpread(pack, emotion, pack.bestLayer);
+  const inSpreads = (rows: number[][]): number[][] =>
+    rows.map((row) => row.map((value, k) => (value - (k === 0 ? baseline : 0)) / spread));
+  const scaled = inSpreads(painkiller);
+  const series = [seriesOf('painkiller', scaled), seriesOf('vanilla', inSpreads(vanilla))];
+  const randomSeries = units.map((_, k) => scaled.map((row) => row[k + 1] ?? NaN));
   const effects = randomSeries.map(effectOf);
   const band: [number, number] = [quantile(effects, 0.025), quantile(effects, 0.975)];
   const randomRho = mean(
@@ -118,15 +132,18 @@ export function verdictOf(
   const effect = series.find(({ name }) => name === 'painkiller')?.effect ?? NaN;
   const control = series.find(({ name }) => name === 'vanilla')?.effect ?? NaN;
   if (effect <= band[1] && effect >= band[0]) {
-    return `No dose effect: ${emotion} moves by ${effect.toFixed(3)}, inside what random directions do (${band[0].toFixed(3)} to ${band[1].toFixed(3)}).`;
+    return `No dose effect: ${emotion} moves by ${sd(effect)}, inside what random directions do (${band[0].toFixed(2)} to ${sd(band[1])}).`;
   }
   if (Math.abs(effect) < smallestEffect) {
-    return `Negligible: ${emotion} moves by ${effect.toFixed(4)} of the residual norm with the dose (harmless series ${control.toFixed(4)}, random directions ${band[0].toFixed(4)} to ${band[1].toFixed(4)}), less than the ${smallestEffect} that we would call an effect.`;
+    return `Negligible: ${emotion} moves by ${sd(effect)} with the dose (harmless series ${sd(control)}, random directions ${band[0].toFixed(2)} to ${sd(band[1])}), less than the ${smallestEffect} that we would call an effect.`;
   }
-  if (effect < 0)
-    return `Against the paper: ${emotion} falls with the dose by ${(-effect).toFixed(3)}.`;
+  if (effect < 0) return `Against the paper: ${emotion} falls with the dose by ${sd(-effect)}.`;
   if (Math.abs(control) >= effect / 2) {
-    return `Not specific: ${emotion} rises by ${effect.toFixed(3)} with the dose, but the harmless series moves by ${control.toFixed(3)} with the same numbers.`;
+    return `Not specific: ${emotion} rises by ${sd(effect)} with the dose, but the harmless series moves by ${sd(control)} with the same numbers.`;
   }
-  return `${emotion} rises with the dose by ${effect.toFixed(3)}, beyond random directions (up to ${band[1].toFixed(3)}) and the harmless series (${control.toFixed(3)}).`;
+  return `${emotion} rises with the dose by ${sd(effect)}, beyond random directions (up to ${sd(band[1])}) and the harmless series (${sd(control)}).`;
+}
+
+function sd(value: number): string {
+  return `${value.toFixed(2)} SD`;
 }

@@ -1,7 +1,7 @@
 /** @file Reads a text or a conversation: every emotion at every position, for the passage and before the reply. */
-import { type ChatMessage, formatChat } from '../engine/chat-template.ts';
-import type { Model, ModelInfo } from '../engine/engine.ts';
-import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
+import type { Model } from '../engine/engine.ts';
+import { makeProbe, replyBaseline, replySpread, type VectorPack } from '../vectors/pack.ts';
 
 export interface Reading {
   readonly layer: number;
@@ -9,8 +9,28 @@ export interface Reading {
   readonly tokens: readonly string[];
   /** [positions, emotions]: projection of the centred residual as a share of the mean residual norm. */
   readonly values: Float32Array;
-  /** True if the text ends where a reply would begin. */
-  readonly beforeReply: boolean;
+  /** Readings where the reply would begin, against neutral messages; null if the text ends elsewhere. */
+  readonly beforeReply: ReplyReadings | null;
+}
+
+/** One value an emotion, in the order of the reading. */
+export interface ReplyReadings {
+  /** Reading minus its mean over neutral messages, as a share of the mean residual norm. */
+  readonly values: Float32Array;
+  /** The same in standard deviations over neutral messages. */
+  readonly z: Float32Array;
+}
+
+/** Compares readings at the place where a reply begins with those after neutral messages. */
+export function againstNeutral(
+  pack: VectorPack,
+  emotions: readonly string[],
+  reading: { layer: number; values: Float32Array },
+): ReplyReadings {
+  const baseline = replyBaseline(pack, makeProbe(pack, emotions, reading.layer));
+  const values = reading.values.map((value, k) => value - (baseline[k] ?? 0));
+  const z = values.map((value, k) => value / replySpread(pack, emotions[k] ?? '', reading.layer));
+  return { values, z };
 }
 
 export interface ReadOptions {
@@ -19,22 +39,6 @@ export interface ReadOptions {
   /** @default pack.bestLayer */
   readonly layer?: number;
   readonly signal?: AbortSignal;
-}
-
-/** Tokens of a conversation that ends where the reply begins. */
-export async function chatTokens(
-  model: Model,
-  messages: readonly ChatMessage[],
-): Promise<Int32Array> {
-  const prompt = formatChat(model.info, messages);
-  return model.tokenize(prompt, {
-    addSpecial: !beginsWithBos(model.info, prompt),
-    parseSpecial: true,
-  });
-}
-
-function beginsWithBos(info: ModelInfo, prompt: string): boolean {
-  return info.bosText !== '' && prompt.startsWith(info.bosText);
 }
 
 /** Reads a plain text. */
@@ -81,7 +85,11 @@ async function readTokens(
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const tokens = await model.pieces(input.tokens);
-  return { layer, emotions, tokens, values, beforeReply: input.beforeReply };
+  const last = values.subarray(values.length - emotions.length);
+  const beforeReply = input.beforeReply
+    ? againstNeutral(pack, emotions, { layer, values: last })
+    : null;
+  return { layer, emotions, tokens, values, beforeReply };
 }
 
 /** Value of one emotion at every position. */
@@ -110,9 +118,11 @@ export function strongestOver(reading: Reading, from = 1, to = reading.tokens.le
     .toSorted((a, b) => b.value - a.value);
 }
 
-/** All emotions at the last position, strongest first. */
-export function strongestAtEnd(reading: Reading): Ranked[] {
-  return strongestOver(reading, reading.tokens.length - 1);
+/** All emotions right before the reply by their distance from neutral messages, strongest first; `value` in standard deviations. */
+export function strongestBeforeReply(reading: Reading): Ranked[] {
+  return reading.emotions
+    .map((emotion, k) => ({ emotion, value: reading.beforeReply?.z[k] ?? NaN }))
+    .toSorted((a, b) => b.value - a.value);
 }
 
 /** Value that the display paints in full colour: the 99th percentile of the sizes, without the first token. */

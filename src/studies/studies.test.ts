@@ -51,10 +51,10 @@ test('verdictOf claims an effect only beyond random directions and the harmless 
     { name: 'painkiller', values: [], effect: painkiller, rho: 1 },
     { name: 'vanilla', values: [], effect: vanilla, rho: 1 },
   ];
-  const band: [number, number] = [-0.002, 0.002];
-  expect(verdictOf('afraid', series(0.001, 0), band)).toMatch(/^No dose effect/);
-  expect(verdictOf('afraid', series(0.005, 0), band)).toMatch(/^Negligible/);
-  expect(verdictOf('afraid', series(0.05, 0.04), band)).toMatch(/^Not specific/);
-  expect(verdictOf('afraid', series(-0.05, 0), band)).toMatch(/^Against the paper/);
-  expect(verdictOf('afraid', series(0.05, 0.001), band)).toMatch(/^afraid rises/);
+  const band: [number, number] = [-0.02, 0.02];
+  expect(verdictOf('afraid', series(0.01, 0), band)).toMatch(/^No dose effect/);
+  expect(verdictOf('afraid', series(0.15, 0), band)).toMatch(/^Negligible/);
+  expect(verdictOf('afraid', series(0.5, 0.4), band)).toMatch(/^Not specific/);
+  expect(verdictOf('afraid', series(-0.5, 0), band)).toMatch(/^Against the paper/);
+  expect(verdictOf('afraid', series(0.5, 0.01), band)).toMatch(/^afraid rises/);
 });

@@ -7,8 +7,15 @@ import type { ModelInfo, Probe } from '../engine/engine.ts';
 import { FormatError, InvalidInputError, NotFoundError, UnsupportedModelError } from '../errors.ts';
 import { readTensors, type Tensor, writeTensors } from '../formats/safetensors.ts';
 import { dot, unit } from '../math/vector.ts';
+import { type Filter, noFilter, readingDirection } from './filter.ts';
 
-export const packVersion = 1;
+export const packVersion = 2;
+
+/**
+ * How directions are read unless asked otherwise: the winner of docs/recipe.md. 48 axes keep a pack of the
+ * default model below 8 MB.
+ */
+export const defaultReadout = { kind: 'whitened', shrinkage: 0.7, axes: 48 } as const;
 
 const scoreSchema = z.object({
   layer: z.number().int(),
@@ -31,7 +38,16 @@ const headerSchema = z.object({
   stories: z.number().int(),
   topics: z.number().int(),
   corpusHash: z.string(),
-  recipe: z.object({ from: z.number().int(), centring: z.literal('grand-mean') }),
+  recipe: z.object({
+    from: z.number().int(),
+    centring: z.literal('grand-mean'),
+    readout: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('raw') }),
+      z.object({ kind: z.literal('neutral'), share: z.number() }),
+      z.object({ kind: z.literal('whitened'), shrinkage: z.number(), axes: z.number().int() }),
+    ]),
+    weights: z.string(),
+  }),
 });
 type PackHeader = z.infer<typeof headerSchema>;
 export type LayerScore = z.infer<typeof scoreSchema>;
@@ -41,20 +57,41 @@ export interface VectorPack extends PackHeader {
   readonly vectors: readonly Float32Array[];
   /** One array a layer: [width], the mean over emotion means. */
   readonly centres: readonly Float32Array[];
+  /** One array a layer: [width], the mean residual where a reply begins, after neutral messages. */
+  readonly replyCentres: readonly Float32Array[];
+  /** One array a layer: [emotions], standard deviation of the readings there over neutral messages. */
+  readonly replySpreads: readonly Float32Array[];
+  /** One filter a layer, for reading; see filter.ts. Steering uses the vectors as they are. */
+  readonly filters: readonly Filter[];
   /** Mean residual norm per layer over the pooled story positions, [layers]. */
   readonly norms: Float32Array;
+  /** [emotions], mean cosine of the vector at the best layer with bootstrap draws of the topics. */
+  readonly stability: Float32Array;
 }
 
 /** Writes a pack; `F16` halves its size at a relative error of at most 2^-11 a value. */
 export function writePack(path: string, pack: VectorPack, precision: 'F16' | 'F32' = 'F16'): void {
-  const { vectors, centres, norms, ...header } = pack;
-  const tensors = new Map<string, Tensor>([['norms', { shape: [norms.length], data: norms }]]);
+  const { vectors, centres, replyCentres, replySpreads, filters, norms, stability, ...header } =
+    pack;
+  const tensors = new Map<string, Tensor>([
+    ['norms', { shape: [norms.length], data: norms }],
+    ['stability', { shape: [stability.length], data: stability }],
+  ]);
   for (const [slot, layer] of pack.layers.entries()) {
     const data = vectors[slot];
     const centre = centres[slot];
-    if (data === undefined || centre === undefined) continue;
+    const replyCentre = replyCentres[slot];
+    const spread = replySpreads[slot];
+    const { axes, shrink } = filters[slot] ?? { axes: [], shrink: [] };
+    if (!data || !centre || !replyCentre || !spread) continue;
     tensors.set(`layer.${layer}.vectors`, { shape: [pack.emotions.length, pack.width], data });
     tensors.set(`layer.${layer}.centre`, { shape: [pack.width], data: centre });
+    tensors.set(`layer.${layer}.reply-centre`, { shape: [pack.width], data: replyCentre });
+    tensors.set(`layer.${layer}.reply-spread`, { shape: [spread.length], data: spread });
+    const flat = new Float32Array(axes.length * pack.width);
+    for (const [k, axis] of axes.entries()) flat.set(axis, k * pack.width);
+    tensors.set(`layer.${layer}.axes`, { shape: [axes.length, pack.width], data: flat });
+    tensors.set(`layer.${layer}.shrink`, { shape: [axes.length], data: Float32Array.from(shrink) });
   }
   writeTensors(path, { tensors, metadata: { limbic: JSON.stringify(header) } }, precision);
 }
@@ -67,11 +104,7 @@ export function loadPack(path: string): VectorPack {
     });
   }
   const { tensors, metadata } = readTensors(path);
-  const parsed = headerSchema.safeParse(JSON.parse(metadata['limbic'] ?? 'null'));
-  if (!parsed.success) {
-    throw new FormatError(path, 8, `expected a limbic vector pack of version ${packVersion}`);
-  }
-  const header = parsed.data;
+  const header = parseHeader(path, metadata['limbic']);
   const take = (name: string, length: number): Float32Array => {
     const data = tensors.get(name)?.data;
     if (data?.length !== length) {
@@ -89,8 +122,42 @@ export function loadPack(path: string): VectorPack {
       take(`layer.${layer}.vectors`, header.emotions.length * header.width),
     ),
     centres: header.layers.map((layer) => take(`layer.${layer}.centre`, header.width)),
+    replyCentres: header.layers.map((layer) => take(`layer.${layer}.reply-centre`, header.width)),
+    replySpreads: header.layers.map((layer) =>
+      take(`layer.${layer}.reply-spread`, header.emotions.length),
+    ),
+    filters: header.layers.map((layer) => {
+      const shrink = tensors.get(`layer.${layer}.shrink`)?.data ?? new Float32Array(0);
+      const flat = take(`layer.${layer}.axes`, shrink.length * header.width);
+      const axes = Array.from(shrink, (_, k) =>
+        flat.slice(k * header.width, (k + 1) * header.width),
+      );
+      return { axes, shrink: [...shrink] };
+    }),
     norms: take('norms', header.layers.length),
+    stability: take('stability', header.emotions.length),
   };
+}
+
+function parseHeader(path: string, text: string | undefined): PackHeader {
+  let value: unknown = null;
+  try {
+    value = JSON.parse(text ?? 'null');
+  } catch {
+    // What does not parse is refused below like what does not fit.
+  }
+  const parsed = headerSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { version } = z.object({ version: z.number() }).safeParse(value).data ?? {};
+  const got = version === undefined ? 'a file without its header' : `version ${version}`;
+  throw new FormatError(
+    path,
+    8,
+    `expected a limbic vector pack of version ${packVersion}, got ${got}`,
+    {
+      hint: 'make it anew with: limbic extract',
+    },
+  );
 }
 
 /** Refuses a pack of another model; another quantisation of the same model passes. */
@@ -113,12 +180,17 @@ function slotOf(pack: VectorPack, layer: number): number {
   return slot;
 }
 
-/** The emotion's vector at a layer scaled to length 1, [width]; NotFoundError lists near names. */
-export function emotionDirection(pack: VectorPack, emotion: string, layer: number): Float32Array {
+/** The emotion's vector at a layer, [width], in residual units; NotFoundError lists near names. */
+export function emotionVector(pack: VectorPack, emotion: string, layer: number): Float32Array {
   const index = pack.emotions.indexOf(emotion);
   if (index < 0) throw new NotFoundError('emotion', emotion, pack.emotions);
   const vectors = pack.vectors[slotOf(pack, layer)] ?? new Float32Array(0);
-  return unit(vectors.subarray(index * pack.width, (index + 1) * pack.width));
+  return vectors.slice(index * pack.width, (index + 1) * pack.width);
+}
+
+/** The emotion's vector scaled to length 1, [width]: what steering adds. */
+export function emotionDirection(pack: VectorPack, emotion: string, layer: number): Float32Array {
+  return unit(emotionVector(pack, emotion, layer));
 }
 
 /** Mean residual norm at a layer, in residual units. */
@@ -127,26 +199,48 @@ export function normAt(pack: VectorPack, layer: number): number {
 }
 
 /**
- * Probe whose readings are projections of the centred residual on unit emotion directions, as shares of
- * the mean residual norm (typically -0.3 to 0.3).
+ * Probe whose readings are projections of the centred residual on emotion directions through the pack's
+ * filter, as shares of the mean residual norm (typically -0.2 to 0.2).
  */
 export function makeProbe(pack: VectorPack, emotions: readonly string[], layer: number): Probe {
   return probeOf(
     pack,
-    emotions.map((emotion) => emotionDirection(pack, emotion, layer)),
+    emotions.map((emotion) => emotionVector(pack, emotion, layer)),
     layer,
   );
 }
 
-/** The same for any unit directions [width], e.g. random ones as a control band. */
-export function probeOf(pack: VectorPack, units: readonly Float32Array[], layer: number): Probe {
-  const centre = pack.centres[slotOf(pack, layer)] ?? new Float32Array(pack.width);
-  const directions = new Float32Array(units.length * pack.width);
-  for (const [k, direction] of units.entries()) directions.set(direction, k * pack.width);
+/** The same for any vectors [width] of any length, e.g. random ones as a control band. */
+export function probeOf(pack: VectorPack, vectors: readonly Float32Array[], layer: number): Probe {
+  const slot = slotOf(pack, layer);
+  const centre = pack.centres[slot] ?? new Float32Array(pack.width);
+  const filter = pack.filters[slot] ?? noFilter;
+  const reading = vectors.map((vector) => readingDirection(filter, vector));
+  const directions = new Float32Array(vectors.length * pack.width);
+  for (const [k, direction] of reading.entries()) directions.set(direction, k * pack.width);
   return {
     layer,
     directions,
-    bias: Float32Array.from(units, (direction) => dot(direction, centre)),
+    bias: Float32Array.from(reading, (direction) => dot(direction, centre)),
     scale: 1 / normAt(pack, layer),
   };
+}
+
+/** Standard deviation of an emotion's readings where a reply begins, over neutral messages. */
+export function replySpread(pack: VectorPack, emotion: string, layer: number): number {
+  const index = pack.emotions.indexOf(emotion);
+  if (index < 0) throw new NotFoundError('emotion', emotion, pack.emotions);
+  return pack.replySpreads[slotOf(pack, layer)]?.[index] ?? NaN;
+}
+
+/**
+ * What a probe reads on average where a reply begins after a neutral message, one value a direction:
+ * subtract it from a reading at that place, so that 0 means neutral there.
+ */
+export function replyBaseline(pack: VectorPack, probe: Probe): Float32Array {
+  const centre = pack.replyCentres[slotOf(pack, probe.layer)] ?? new Float32Array(pack.width);
+  return probe.bias.map((bias, k) => {
+    const direction = probe.directions.subarray(k * pack.width, (k + 1) * pack.width);
+    return (dot(direction, centre) - bias) * probe.scale;
+  });
 }

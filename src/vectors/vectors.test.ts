@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { captureReplyRows } from '../capture/neutral.ts';
 import { captureStories, loadStories, type StoryMeans } from '../capture/stories.ts';
 import type { Model } from '../engine/engine.ts';
 import { openToyModel } from '../engine/toy/model.ts';
@@ -19,7 +20,9 @@ import {
 import { buildPack, emotionVectors } from './extract.ts';
 import {
   assertPackFits,
+  defaultReadout,
   emotionDirection,
+  emotionVector,
   loadPack,
   makeProbe,
   normAt,
@@ -71,7 +74,22 @@ async function toyPack(): Promise<{ model: Model; pack: VectorPack }> {
   );
   const captured = await captureStories(model, stories, { from: 5 });
   const { layers } = await validateStories(captured, { rounds: 2 });
-  return { model, pack: buildPack(model.info, captured, layers, 5) };
+  const replyRows = await captureReplyRows(
+    model,
+    [
+      {
+        kind: 'dialogue',
+        subject: 'x',
+        messages: [
+          { role: 'user', content: 'When does it open?' },
+          { role: 'assistant', content: 'At nine.' },
+        ],
+      },
+    ],
+    { layers: captured.layers },
+  );
+  const parts = { captured, scores: layers, from: 5, readout: defaultReadout, weights: 'file' };
+  return { model, pack: buildPack(model.info, { ...parts, replyRows }) };
 }
 
 test('emotionVectors are means minus the mean of means, by hand', () => {
@@ -144,7 +162,7 @@ test('captureStories goes on after an interruption and repeats nothing', async (
     captureStories(counting, stories, {
       meansPath,
       signal: stop.signal,
-      onProgress: () => stop.abort(),
+      onProgress: (done) => done > 0 && stop.abort(),
     }),
   ).rejects.toThrow(/abort/i);
   captured = 0;
@@ -163,12 +181,21 @@ test('loadPack gives back what writePack wrote, to half precision', async () => 
   const path = join(folder, 'toy.safetensors');
   writePack(path, pack);
   const read = loadPack(path);
-  expect({ ...read, vectors: 0, centres: 0, norms: 0 }).toEqual({
-    ...pack,
+  const numbers = {
     vectors: 0,
     centres: 0,
     norms: 0,
-  });
+    replyCentres: 0,
+    replySpreads: 0,
+    filters: 0,
+    stability: 0,
+  };
+  expect({ ...read, ...numbers }).toEqual({ ...pack, ...numbers });
+  for (const [slot, { axes, shrink }] of pack.filters.entries()) {
+    expect(read.filters[slot]!.axes).toHaveLength(axes.length);
+    for (const [k, value] of shrink.entries())
+      expect(read.filters[slot]!.shrink[k]).toBeCloseTo(value, 3);
+  }
   for (const [k, vector] of pack.vectors.entries())
     expect(cosine(read.vectors[k]!, vector)).toBeGreaterThan(0.99999);
   assertPackFits(read, model.info);
@@ -192,10 +219,14 @@ test('makeProbe reads the centred projection as a share of the norm', async () =
   const [readings] = await model.project([tokens], {
     probes: [makeProbe(pack, ['calm', 'afraid'], layer)],
   });
-  const direction = emotionDirection(pack, 'afraid', layer);
-  const expected =
-    all!.rows.reduce((sum, value, k) => sum + (value - pack.centres[2]![k]!) * direction[k]!, 0) /
-    normAt(pack, layer);
+  const vector = emotionVector(pack, 'afraid', layer);
+  const { axes, shrink } = pack.filters[2]!;
+  // F x and v' F x / sqrt(v' F v) by plain sums, as filter.ts defines them.
+  const sum = (a: Float32Array, b: Float32Array): number => a.reduce((s, x, k) => s + x * b[k]!, 0);
+  const through = (a: Float32Array, b: Float32Array): number =>
+    sum(a, b) - axes.reduce((s, axis, k) => s + shrink[k]! * sum(a, axis) * sum(b, axis), 0);
+  const row = all!.rows.map((value, k) => value - pack.centres[2]![k]!);
+  const expected = through(vector, row) / Math.sqrt(through(vector, vector)) / normAt(pack, layer);
   expect(readings!.at(-1)).toBeCloseTo(expected, 5);
 });
 

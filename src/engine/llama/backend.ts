@@ -183,6 +183,10 @@ export class LlamaBackend implements Backend {
     this.#binding.memoryRemove(this.#active.memory, sequence, -1, -1);
   }
 
+  truncateSequence(sequence: number, length: number): void {
+    this.#binding.memoryRemove(this.#active.memory, sequence, length, -1);
+  }
+
   grammar(text: string): GrammarState {
     return createGrammar(this.#binding, this.#vocab, text, this.info.vocabulary);
   }

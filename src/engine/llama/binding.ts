@@ -34,6 +34,12 @@ export interface ContextParams {
   swa_full: boolean;
 }
 
+export interface QuantizeParams {
+  nthread: number;
+  ftype: number;
+  allow_requantize: boolean;
+}
+
 /** Native memory of llama_batch: arrays that the library reads in place. */
 export interface NativeBatch {
   n_tokens: number;
@@ -102,6 +108,22 @@ const contextParamsFields = {
   n_samplers: 'size_t',
   ctx_other: 'void*',
 };
+const quantizeParamsFields = {
+  nthread: 'int32',
+  ftype: 'int32',
+  output_tensor_type: 'int32',
+  token_embedding_type: 'int32',
+  allow_requantize: 'bool',
+  quantize_output_tensor: 'bool',
+  only_copy: 'bool',
+  pure: 'bool',
+  keep_split: 'bool',
+  dry_run: 'bool',
+  imatrix: 'void*',
+  kv_overrides: 'void*',
+  tensor_types: 'void*',
+  prune_layers: 'void*',
+};
 const batchFields = {
   n_tokens: 'int32',
   token: 'void*',
@@ -118,6 +140,7 @@ function declareTypes(): void {
   koffi.proto('void LimbicLogCallback(int level, const char* text, void* data)');
   koffi.struct('LimbicModelParams', modelParamsFields);
   koffi.struct('LimbicContextParams', contextParamsFields);
+  koffi.struct('LimbicQuantizeParams', quantizeParamsFields);
   koffi.struct('LimbicBatch', batchFields);
   koffi.struct('LimbicChainParams', { no_perf: 'bool' });
   koffi.struct('LimbicCandidates', {
@@ -134,6 +157,8 @@ const signatures = {
   version: 'const char* llama_version()',
   modelDefaults: 'LimbicModelParams llama_model_default_params()',
   contextDefaults: 'LimbicContextParams llama_context_default_params()',
+  quantizeDefaults: 'LimbicQuantizeParams llama_model_quantize_default_params()',
+  quantize: 'uint32 llama_model_quantize(const char*, const char*, LimbicQuantizeParams*)',
   loadModel: 'void* llama_model_load_from_file(const char*, LimbicModelParams)',
   freeModel: 'void llama_model_free(void*)',
   initContext: 'void* llama_init_from_model(void*, LimbicContextParams)',

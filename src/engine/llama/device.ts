@@ -19,8 +19,16 @@ const errorLevel = 4;
 
 /** Keeps only the library's errors, on standard error, where the client collects its last words. */
 export function quietLog(binding: Binding): void {
-  const callback = koffi.register((level: number, text: string): void => {
+  listenToLog(binding, (text, level) => {
     if (level === errorLevel) process.stderr.write(text);
-  }, 'LimbicLogCallback*');
+  });
+}
+
+/** Gives each line of the library's log to `hear`, with its level. */
+export function listenToLog(binding: Binding, hear: (text: string, level: number) => void): void {
+  const callback = koffi.register(
+    (level: number, text: string): void => hear(text, level),
+    'LimbicLogCallback*',
+  );
   binding.logSet(callback, null);
 }

@@ -5,6 +5,7 @@
 import { LimbicError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
 import { generate } from '../generation.ts';
+import { lens } from '../lens.ts';
 import { piecesOf } from '../pieces.ts';
 import { capture, project, score } from '../runner.ts';
 import { selfTest } from '../self-test.ts';
@@ -51,6 +52,8 @@ async function perform(id: number, call: Call, signal: AbortSignal): Promise<Ans
       return capture(opened(), call.sequences, { ...call.options, signal, onProgress });
     case 'project':
       return project(opened(), call.sequences, { ...call.options, signal, onProgress });
+    case 'lens':
+      return lens(opened(), call.prompts, call.vectors, { ...call.options, signal, onProgress });
     case 'score':
       return score(opened(), call.requests, { ...call.options, signal, onProgress });
     case 'generate':

@@ -1,7 +1,7 @@
 /** @file Opens a GGUF file as a Model whose work happens in a child process. */
 import { basename } from 'node:path';
 
-import type { Captured, Generated, Model, ModelInfo } from '../engine.ts';
+import type { Captured, Generated, LensResult, Model, ModelInfo } from '../engine.ts';
 import { fingerprintOf, hashNorms } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
 import type { Opened } from './protocol.ts';
@@ -73,6 +73,11 @@ export async function openLlamaModel(
         { name: 'generate', requests, options: rest, streams: onToken !== undefined },
         listen({ signal, onProgress, onToken }),
       )) as Generated[],
+    lens: async (prompts, vectors, { signal, onProgress, ...rest } = {}) =>
+      (await client.call(
+        { name: 'lens', prompts, vectors, options: rest },
+        listen({ signal, onProgress }),
+      )) as LensResult[],
     score: async (requests, { signal, onProgress, ...rest } = {}) =>
       (await client.call(
         { name: 'score', requests, options: rest },

@@ -8,6 +8,8 @@ import type {
   GeneratedToken,
   GenerateOptions,
   GenerateRequest,
+  LensOptions,
+  LensResult,
   ProjectOptions,
   ScoreRequest,
   CallOptions,
@@ -51,6 +53,12 @@ export type Call =
       readonly streams: boolean;
     }
   | {
+      readonly name: 'lens';
+      readonly prompts: readonly Int32Array[];
+      readonly vectors: readonly Float32Array[];
+      readonly options: Wire<LensOptions>;
+    }
+  | {
       readonly name: 'score';
       readonly requests: readonly ScoreRequest[];
       readonly options: Wire<CallOptions>;
@@ -62,7 +70,14 @@ export interface Opened {
   readonly selfTest: number;
 }
 
-export type Answer = Opened | Int32Array | string[] | Captured[] | Float32Array[] | Generated[];
+export type Answer =
+  | Opened
+  | Int32Array
+  | string[]
+  | Captured[]
+  | Float32Array[]
+  | Generated[]
+  | LensResult[];
 
 export type ToHost =
   | { readonly type: 'call'; readonly id: number; readonly call: Call }

@@ -113,3 +113,27 @@ test('a vector of the wrong width is refused before anything is computed', () =>
     'expected a layer from 1 to 3, got 0',
   );
 });
+
+test('decode refuses what llama.cpp refuses: gaps, strange tokens and sequences, a full context, a closed engine', () => {
+  const backend = createToyBackend({ contextLength: 8 });
+  const decode = (token: number, position: number, sequence: number): void =>
+    backend.decode({
+      tokens: Int32Array.of(token),
+      positions: Int32Array.of(position),
+      sequences: Int32Array.of(sequence),
+      wantsLogits: Uint8Array.of(1),
+    });
+  backend.begin({ layers: [], earlyExit: false });
+  expect(() => decode(70, 1, 0)).toThrow('decode: expected position 0 of sequence 0, got 1');
+  expect(() => decode(99_999, 0, 0)).toThrow(/expected a token below/);
+  expect(() => decode(70, 0, 8)).toThrow('decode: expected a sequence below 8, got 8');
+  for (let position = 0; position < 8; position++) decode(70, position, 0);
+  expect(() => decode(70, 8, 0)).toThrow('decode: expected at most 8 positions, got 9');
+  expect(() => backend.begin({ layers: [9], earlyExit: false })).toThrow(
+    /layer from 0 to 3, got 9/,
+  );
+  expect(() => backend.steer(new Map([[1.5, new Float32Array(32)]]))).toThrow(/got 1.5/);
+  backend.dispose();
+  expect(() => decode(70, 0, 0)).toThrow('the toy engine was used after it was closed');
+  expect(() => createToyBackend({ width: 30 })).toThrow(/width that 2 x 4 heads divide, got 30/);
+});

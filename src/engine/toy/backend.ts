@@ -2,7 +2,7 @@
  * @file The toy engine: a real, tiny, seeded transformer (pre-norm, rotary attention, gated MLP, residual
  * stream), so that every path runs in seconds without a model. Its words mean nothing.
  */
-import { EngineError, InvalidInputError, ShapeError } from '../../errors.ts';
+import { DisposedError, EngineError, InvalidInputError, ShapeError } from '../../errors.ts';
 import type { Backend, BackendInfo, Batch, ReadingPlan } from '../backend.ts';
 import { applyBlock, type BlockState, logitsOf } from './forward.ts';
 import { bos, endOfTurn, tokenizeBytes, pieceOf, vocabulary } from './tokenizer.ts';
@@ -23,6 +23,10 @@ export function createToyBackend(options: ToyOptions = {}): Backend {
     width: options.width ?? 32,
     heads: options.heads ?? 4,
   };
+  if (shape.width % (2 * shape.heads) !== 0)
+    throw new InvalidInputError(
+      `toy: expected a width that 2 x ${shape.heads} heads divide, got ${shape.width}`,
+    );
   return new ToyBackend(makeWeights(shape, options.seed ?? 1), options.contextLength ?? 1024);
 }
 
@@ -35,6 +39,7 @@ class ToyBackend implements Backend {
   #steering: ReadonlyMap<number, Float32Array> = new Map();
   #rows = new Map<number, Float32Array>();
   #logits = new Map<number, Float32Array>();
+  #isClosed = false;
 
   constructor(weights: ToyWeights, contextLength: number) {
     this.#weights = weights;
@@ -69,11 +74,18 @@ class ToyBackend implements Backend {
   }
 
   begin(plan: ReadingPlan): void {
+    for (const layer of plan.layers)
+      if (!Number.isInteger(layer) || layer < 0 || layer >= this.info.blocks)
+        throw new InvalidInputError(
+          `reading: expected a layer from 0 to ${this.info.blocks - 1}, got ${layer}`,
+        );
     this.#plan = plan;
     this.#caches.clear();
   }
 
   decode(batch: Batch): void {
+    if (this.#isClosed) throw new DisposedError('the toy engine');
+    this.#check(batch);
     const { width, blocks } = this.info;
     const deepest = Math.max(-1, ...this.#plan.layers);
     this.#rows = new Map(
@@ -109,7 +121,7 @@ class ToyBackend implements Backend {
   steer(vectors: ReadonlyMap<number, Float32Array> | null): void {
     const { blocks, width } = this.info;
     for (const [layer, vector] of vectors ?? []) {
-      if (layer < 1 || layer >= blocks)
+      if (!Number.isInteger(layer) || layer < 1 || layer >= blocks)
         throw new InvalidInputError(
           `steer: expected a layer from 1 to ${blocks - 1}, got ${layer}`,
         );
@@ -130,12 +142,43 @@ class ToyBackend implements Backend {
     this.#caches.delete(sequence);
   }
 
+  truncateSequence(sequence: number, length: number): void {
+    this.copySequence(sequence, sequence, length);
+  }
+
   grammar(): never {
     throw new InvalidInputError('grammar: the toy engine has none');
   }
 
   dispose(): void {
+    this.#isClosed = true;
     this.#caches.clear();
+  }
+
+  /** What llama.cpp refuses too: unknown tokens and sequences, gaps in positions, a full context. */
+  #check({ tokens, positions, sequences }: Batch): void {
+    const { maxSequences, contextLength } = this.info;
+    const lengths = new Map<number, number>();
+    let used = tokens.length;
+    for (const [sequence, blocks] of this.#caches) {
+      lengths.set(sequence, blocks[0]?.keys.length ?? 0);
+      used += blocks[0]?.keys.length ?? 0;
+    }
+    if (used > contextLength)
+      throw new EngineError(`decode: expected at most ${contextLength} positions, got ${used}`);
+    for (const [i, token] of tokens.entries()) {
+      const sequence = sequences[i] ?? -1;
+      const next = lengths.get(sequence) ?? 0;
+      if (token < 0 || token >= vocabulary)
+        throw new EngineError(`decode: expected a token below ${vocabulary}, got ${token}`);
+      if (sequence < 0 || sequence >= maxSequences)
+        throw new EngineError(`decode: expected a sequence below ${maxSequences}, got ${sequence}`);
+      if (positions[i] !== next)
+        throw new EngineError(
+          `decode: expected position ${next} of sequence ${sequence}, got ${positions[i]}`,
+        );
+      lengths.set(sequence, next + 1);
+    }
   }
 
   #cacheOf(sequence: number): BlockState[] {

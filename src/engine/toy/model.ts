@@ -2,6 +2,7 @@
 import type { Model } from '../engine.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { generate } from '../generation.ts';
+import { lens } from '../lens.ts';
 import { piecesOf } from '../pieces.ts';
 import { capture, project, score } from '../runner.ts';
 import { createToyBackend, type ToyOptions } from './backend.ts';
@@ -28,6 +29,7 @@ export function openToyModel(options: ToyOptions = {}): Model {
     capture: (sequences, call) => inTurn(() => capture(backend, sequences, call)),
     project: (sequences, call) => inTurn(() => project(backend, sequences, call)),
     generate: (requests, call = {}) => inTurn(() => generate(backend, requests, call)),
+    lens: (prompts, vectors, call = {}) => inTurn(() => lens(backend, prompts, vectors, call)),
     score: (requests, call = {}) => inTurn(() => score(backend, requests, call)),
     [Symbol.asyncDispose]: async () => backend.dispose(),
   };

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# The vector packs: `packs.sh` makes those that limbic ships, `packs.sh NAME` any other of `limbic models`.
+# On two cores about 8 minutes for smollm2-135m and gemma3-270m-base, 25 for qwen2.5-coder-0.5b, 70 for the 1.5b.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+npm run -s build
+for name in "${@:-smollm2-135m}"; do
+  node dist/cli/main.js extract --model "$name" --out "data/packs/$name.safetensors"
+done

@@ -1,0 +1,188 @@
+/** @file `limbic atlas`: the geometry of a model's emotion vectors, in the terminal, as JSON, as one page. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { z } from 'zod';
+
+import { loadStories } from '../capture/stories.ts';
+import { sparkline } from '../charts/terminal.ts';
+import type { LensResult } from '../engine/engine.ts';
+import type { LlamaModel } from '../engine/llama/model.ts';
+import { FormatError, InvalidInputError } from '../errors.ts';
+import { scale } from '../math/vector.ts';
+import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
+import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
+import { renderAtlas } from './atlas-page.ts';
+import { type Command, jsonOption, modelOptions, text, wholeNumber } from './command.ts';
+import { loadPackFor, openNamedModel, storyFiles } from './open-model.ts';
+import { createProgress } from './progress.ts';
+
+export const atlasCommand: Command = {
+  name: 'atlas',
+  summary:
+    'the geometry of the emotion vectors: map, clusters, words, neighbours, layers, other models',
+  usage: '[--model NAME] [--html OUT] [--compare PACK,...] [--emotion E] [--json]',
+  options: {
+    ...modelOptions,
+    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    layer: { type: 'string', value: 'L', summary: "layer (default: the pack's best)" },
+    compare: { type: 'string', value: 'PACKS', summary: 'packs of other models, by commas' },
+    emotion: { type: 'string', value: 'E', summary: 'print its words and neighbours' },
+    norms: {
+      type: 'string',
+      value: 'FILE',
+      summary:
+        'TSV with a head: word, then ratings such as valence, arousal (default: shipped valence)',
+    },
+    html: { type: 'string', value: 'OUT', summary: 'write the page that can be explored' },
+    ...jsonOption,
+  },
+  examples: [
+    'limbic atlas --html atlas.html',
+    'limbic atlas --emotion desperate',
+    'limbic atlas --compare data/packs/gemma3-270m-base.safetensors --json',
+  ],
+  run: async (context) => {
+    const { values, signal } = context;
+    const norms = loadNorms(text(values, 'norms') ?? dataFile('valence.tsv'));
+    const others = (text(values, 'compare')?.split(',') ?? []).map((path) => loadPack(path));
+    await using model = await openNamedModel(context);
+    const pack = loadPackFor(values, model);
+    const layer = wholeNumber(values, 'layer', {
+      min: pack.layers[0] ?? 0,
+      max: pack.layers.at(-1) ?? 0,
+      fallback: pack.bestLayer,
+    });
+    const asked = text(values, 'emotion');
+    if (asked !== undefined) emotionDirection(pack, asked, layer);
+    const lens = await readLens(model, pack, { layer, signal });
+    const atlas = buildAtlas(pack, {
+      layer,
+      norms,
+      paperClusters: loadPaperClusters(),
+      lens,
+      others,
+    });
+    if (values['json'] === true) console.log(JSON.stringify(atlas));
+    else if (asked === undefined) console.log(describe(atlas));
+    else console.log(describeEmotion(atlas, asked));
+    const out = text(values, 'html');
+    if (out !== undefined) {
+      writeFileSync(out, renderAtlas(atlas, loadStories(storyFiles(values))));
+      console.error(`wrote ${out}`);
+    }
+  },
+};
+
+/** Neutral beginnings after which the next word is open. */
+const lensPrompts = [
+  'He said that it was',
+  'When she looked at the table, she saw',
+  'The two of them walked on and',
+  'At that moment everything seemed',
+];
+/** Strength of a vector in the lens, in mean residual norms: small enough that the final norm is nearly linear. */
+const lensDose = 0.5;
+
+async function readLens(
+  model: LlamaModel,
+  pack: VectorPack,
+  { layer, signal }: { layer: number; signal: AbortSignal },
+): Promise<LensResult[]> {
+  const prompts = await Promise.all(lensPrompts.map((prompt) => model.tokenize(prompt)));
+  const last = pack.layers.at(-1) ?? layer;
+  const vectors = pack.emotions.map((emotion) =>
+    scale(emotionDirection(pack, emotion, layer), lensDose * normAt(pack, last)),
+  );
+  const bar = createProgress('logit lens');
+  try {
+    return await model.lens(prompts, vectors, {
+      count: 12,
+      signal,
+      onProgress: (done) => bar.update(done / vectors.length),
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+function dataFile(name: string): string {
+  return fileURLToPath(new URL(`../../data/norms/${name}`, import.meta.url));
+}
+
+/** One set of ratings for each column after the first; InvalidInputError if the file has none. */
+function loadNorms(path: string): Norms[] {
+  const [head = '', ...lines] = readFileSync(path, 'utf8').trim().split('\n');
+  const [, ...names] = head.split('\t').map((cell) => cell.trim());
+  if (names.length === 0)
+    throw new InvalidInputError(
+      `norms: expected a head like "word TAB valence" in ${path}, got "${head.slice(0, 40)}"`,
+    );
+  const rows = lines.map((line) => line.split('\t').map((cell) => cell.trim()));
+  return names.map((name, k) => ({
+    name,
+    ratings: new Map(
+      rows.flatMap(([word = '', ...cells]): [string, number][] => {
+        const value = Number(cells[k] ?? NaN);
+        return cells[k] === '' || Number.isNaN(value) ? [] : [[word.toLowerCase(), value]];
+      }),
+    ),
+  }));
+}
+
+function loadPaperClusters(): Map<string, string> {
+  const path = dataFile('paper-clusters.json');
+  const parsed = z
+    .record(z.string(), z.array(z.string()))
+    .safeParse(JSON.parse(readFileSync(path, 'utf8')));
+  if (!parsed.success) throw new FormatError(path, 0, 'expected clusters as lists of emotions');
+  return new Map(
+    Object.entries(parsed.data).flatMap(([name, members]) =>
+      members.map((emotion): [string, string] => [emotion, name]),
+    ),
+  );
+}
+
+function describe(atlas: Atlas): string {
+  const { emotions, variance, fits, clusters, layers, models } = atlas;
+  const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(0)} %`;
+  const groups = Array.from({ length: clusters.k }, (_, c) => {
+    const members = emotions.filter(({ cluster }) => cluster === c).map(({ emotion }) => emotion);
+    return `  ${String(c + 1).padStart(2)} (${members.length}) ${members.slice(0, 10).join(', ')}${members.length > 10 ? ', …' : ''}`;
+  });
+  const best = layers.layers.indexOf(atlas.layer);
+  return [
+    `${atlas.model}, ${emotions.length} emotion vectors after block ${atlas.layer} of ${atlas.blocks}`,
+    `components of the unit vectors: ${variance.map(percent).join(', ')} of the variance (the paper: 26 %, 15 %)`,
+    ...fits.map(
+      ({ norm, component, r, interval: [low, high], n }) =>
+        `  component ${component} with human ${norm}: r = ${r.toFixed(2)} (95 % ${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`,
+    ),
+    `k-means, ${clusters.k} clusters; adjusted Rand index with the paper's ${clusters.adjustedRand === null ? 'not known' : clusters.adjustedRand.toFixed(2)} (0 is chance)`,
+    ...groups,
+    ...(best < 0
+      ? []
+      : [
+          `likeness of the geometry to that of layer ${atlas.layer}, layers ${layers.layers.join(', ')}: ${(layers.similarity[best] ?? []).map((r) => r.toFixed(2)).join(' ')} ${sparkline(layers.similarity[best] ?? [])}`,
+        ]),
+    ...models.map(
+      ({ model, layer, r, n }) =>
+        `likeness to ${model} (layer ${layer}): r = ${r.toFixed(2)} over all pairs of ${n} emotions`,
+    ),
+    'limbic atlas --emotion E shows the words and neighbours of one; --html writes the page to explore.',
+  ].join('\n');
+}
+
+function describeEmotion(atlas: Atlas, name: string): string {
+  const found = atlas.emotions.find(({ emotion }) => emotion === name);
+  if (found === undefined) return '';
+  const list = (neighbours: typeof found.nearest): string =>
+    neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
+  return [
+    `${name}: cluster ${found.cluster + 1}${found.paperCluster === null ? '' : `, in the paper ${found.paperCluster}`}; stable to ${found.stability.toFixed(2)} (mean cosine over draws of the topics)`,
+    `nearest   ${list(found.nearest)}`,
+    `farthest  ${list(found.farthest)}`,
+    `raises    ${found.raised.map((word) => JSON.stringify(word)).join(' ')}`,
+    `lowers    ${found.lowered.map((word) => JSON.stringify(word)).join(' ')}`,
+  ].join('\n');
+}
