@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 npm run -s build
-for name in "${@:-smollm2-135m}"; do
+[ $# -gt 0 ] || set -- smollm2-135m gemma3-270m-base
+for name in "$@"; do
   node dist/cli/main.js extract --model "$name" --out "data/packs/$name.safetensors"
 done

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -52,6 +52,17 @@ const bad: [string[], RegExp][] = [
   [['extract', '--stories', '/nowhere'], /expected a readable file/],
   [['validate'], /expected a pack file, got none/],
   [['validate', 'package.json'], /expected a header within the file/],
+  [['extract', '--means', 'README.md'], /expected a file of story means at README.md/],
+  [['extract', '--weights', 'q9'], /--weights: expected auto or file, got "q9"/],
+  [['recipes', '--starts', '5,1'], /--starts: expected ascending whole numbers with 20 among them/],
+  [['recipes', '--layers', '3-99'], /--layers: expected a range within 0-28, got "3-99"/],
+  [['stories'], /expected --out FILE or --check FILE, got neither/],
+  [['stories', '--out', '/tmp/x', '--emotions', 'hapy'], /did you mean happy/],
+  [['stories', '--check', '/nowhere'], /\/nowhere: expected a readable file/],
+  [['stories', '--out', '/tmp/x', '--model', 'compatible:x'], /expected compatible:URL#NAME/],
+  [['atlas', '--norms', 'package.json'], /norms: expected a head like/],
+  [['atlas', '--emotion', 'desprate'], /did you mean desperate/],
+  [['atlas', '--compare', '/nowhere'], /expected a file at \/nowhere/],
   [['fetch'], /expected one model, got 0/],
   [['bench', '--rounds', '0'], /--rounds: expected a whole number from 3/],
 ];
@@ -120,6 +131,51 @@ test.skipIf(!hasModel)(
     // Chance is 1/6; the six lie far apart.
     expect(result.top1.value).toBeGreaterThan(0.6);
     expect(result.permutation.mean).toBeLessThan(0.35);
+  },
+  240_000,
+);
+
+test.skipIf(!hasModel)(
+  `limbic extract stops cleanly at Ctrl-C, and the same command goes on where it stopped${note}`,
+  async () => {
+    const emotions = ['afraid', 'blissful', 'bored', 'furious', 'proud', 'serene'];
+    const stories = join(folder, 'interrupted.jsonl');
+    const lines = readFileSync('data/corpus/stories.jsonl', 'utf8')
+      .split('\n')
+      .filter((line) => emotions.some((emotion) => line.includes(`"emotion": "${emotion}"`)));
+    writeFileSync(stories, lines.join('\n'));
+    const out = join(folder, 'interrupted.safetensors');
+    const args = [
+      'extract',
+      '--stories',
+      stories,
+      '--out',
+      out,
+      '--weights',
+      'file',
+      '--rounds',
+      '3',
+    ];
+    const first = await new Promise<Ran>((resolve) => {
+      const child = execFile('node', ['dist/cli/main.js', ...args], (error, stdout, err) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out: stdout, err }),
+      );
+      const timer = setInterval(() => {
+        if (!existsSync(`${out}.means`) || statSync(`${out}.means`).size < 100_000) return;
+        clearInterval(timer);
+        child.kill('SIGINT');
+      }, 20);
+    });
+    expect(first.code).toBe(130);
+    expect(first.err.trim().split('\n').at(-1)).toBe('stopped');
+    expect(existsSync(out)).toBe(false);
+    const kept = statSync(`${out}.means`).size;
+    const second = await limbic([...args, '--json']);
+    expect(second.code).toBe(0);
+    expect((JSON.parse(second.out) as { n: number }).n).toBe(72);
+    // The finished part was not read again: the file only grew.
+    expect(statSync(`${out}.means`).size).toBeGreaterThan(kept);
+    expect(loadPack(out).emotions).toEqual(emotions);
   },
   240_000,
 );

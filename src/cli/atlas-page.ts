@@ -12,19 +12,24 @@ const storiesShown = 4;
 
 /** The whole page. */
 export function renderAtlas(atlas: Atlas, stories: readonly Story[]): string {
-  const { emotions, variance, fits, layers, models, clusters } = atlas;
+  const { emotions, variance, fits, predictions, layers, models, clusters } = atlas;
   const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(0)} %`;
   const agreement =
     clusters.adjustedRand === null
       ? ''
       : ` Adjusted Rand index with the paper's clusters: ${clusters.adjustedRand.toFixed(2)} (1 is the same, 0 is chance).`;
+  const { sharedNeighbours: shared } = clusters;
+  const neighbours =
+    shared === null
+      ? ''
+      : ` The nearest neighbour is of the same cluster in the paper for ${percent(shared.value)} of the emotions (chance ${percent(shared.chance)}).`;
   return renderPage({
     title: `The emotion space of ${atlas.model}`,
     subtitle: `${emotions.length} vectors after block ${atlas.layer} of ${atlas.blocks}. Choose an emotion by its point, its row or its name.`,
     sections: [
       {
         title: 'Map',
-        lead: `First two principal components of the unit vectors: ${percent(variance[0])} and ${percent(variance[1])} of their variance (26 % and 15 % in the paper). Colours are ${clusters.k} clusters by k-means.${agreement}`,
+        lead: `First two principal components of the unit vectors: ${percent(variance[0])} and ${percent(variance[1])} of their variance (26 % and 15 % in the paper). Colours are ${clusters.k} clusters by k-means.${agreement}${neighbours}`,
         body: renderExplorer({
           points: emotions.map((emotion) => pointOf(emotion, stories)),
           groups: Array.from({ length: clusters.k }, (_, c) => groupName(emotions, c)),
@@ -35,16 +40,25 @@ export function renderAtlas(atlas: Atlas, stories: readonly Story[]): string {
       },
       {
         title: 'Human ratings',
-        lead: 'Correlation of each component with what people say of the words; 95 % bootstrap intervals over the emotions.',
+        lead: 'Correlation with what people say of the words; 95 % bootstrap intervals over the emotions. The prediction is a ridge regression from the whole vector that leaves the emotion out.',
         body: renderTable(
-          ['rating', 'component', 'r', '95 %', 'emotions'],
-          fits.map(({ norm, component, r, interval: [low, high], n }) => [
-            norm,
-            component,
-            r.toFixed(2),
-            `${low.toFixed(2)} to ${high.toFixed(2)}`,
-            n,
-          ]),
+          ['rating', 'from', 'r', '95 %', 'emotions'],
+          [
+            ...predictions.map(({ norm, r, interval: [low, high], n, shuffled }) => [
+              norm,
+              `the whole vector (shuffled ratings stay below ${shuffled.toFixed(2)})`,
+              r.toFixed(2),
+              `${low.toFixed(2)} to ${high.toFixed(2)}`,
+              n,
+            ]),
+            ...fits.map(({ norm, component, r, interval: [low, high], n }) => [
+              norm,
+              `component ${component}`,
+              r.toFixed(2),
+              `${low.toFixed(2)} to ${high.toFixed(2)}`,
+              n,
+            ]),
+          ],
         ),
       },
       {
@@ -82,6 +96,7 @@ function pointOf(found: AtlasEmotion, stories: readonly Story[]): ExplorerPoint 
   const step = Math.max(1, Math.floor(own.length / storiesShown));
   const list = (neighbours: AtlasEmotion['nearest']): string =>
     neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
+  const words = (raw: readonly string[]): string => raw.map((word) => word.trim()).join(' · ');
   const ratings = Object.entries(found.ratings).map(([name, value]) => `${name} ${value}`);
   return {
     name: found.emotion,
@@ -94,8 +109,10 @@ function pointOf(found: AtlasEmotion, stories: readonly Story[]): ExplorerPoint 
       .slice(0, storiesShown)
       .map(({ text }) => text),
     details: [
-      ['words that the vector raises', found.raised.map((word) => JSON.stringify(word)).join(' ')],
-      ['words that it lowers', found.lowered.map((word) => JSON.stringify(word)).join(' ')],
+      ['next words that it raises, added at its layer', words(found.steeredWords.raised)],
+      ['and lowers', words(found.steeredWords.lowered)],
+      ['logit lens, raised', words(found.lensWords.raised)],
+      ['logit lens, lowered', words(found.lensWords.lowered)],
       ['nearest', list(found.nearest)],
       ['farthest', list(found.farthest)],
       [

@@ -14,7 +14,8 @@ import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
 import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
 import { renderAtlas } from './atlas-page.ts';
 import { type Command, jsonOption, modelOptions, text, wholeNumber } from './command.ts';
-import { loadPackFor, openNamedModel, storyFiles } from './open-model.ts';
+import { openWithPack } from './make-pack.ts';
+import { storyFiles } from './open-model.ts';
 import { createProgress } from './progress.ts';
 
 export const atlasCommand: Command = {
@@ -34,6 +35,10 @@ export const atlasCommand: Command = {
       summary:
         'TSV with a head: word, then ratings such as valence, arousal (default: shipped valence)',
     },
+    raw: {
+      type: 'boolean',
+      summary: "compare the vectors as they are, not through the pack's filter",
+    },
     html: { type: 'string', value: 'OUT', summary: 'write the page that can be explored' },
     ...jsonOption,
   },
@@ -46,8 +51,8 @@ export const atlasCommand: Command = {
     const { values, signal } = context;
     const norms = loadNorms(text(values, 'norms') ?? dataFile('valence.tsv'));
     const others = (text(values, 'compare')?.split(',') ?? []).map((path) => loadPack(path));
-    await using model = await openNamedModel(context);
-    const pack = loadPackFor(values, model);
+    const { model: opened, pack } = await openWithPack(context);
+    await using model = opened;
     const layer = wholeNumber(values, 'layer', {
       min: pack.layers[0] ?? 0,
       max: pack.layers.at(-1) ?? 0,
@@ -55,13 +60,15 @@ export const atlasCommand: Command = {
     });
     const asked = text(values, 'emotion');
     if (asked !== undefined) emotionDirection(pack, asked, layer);
-    const lens = await readLens(model, pack, { layer, signal });
+    const space = values['raw'] === true ? 'raw' : 'filtered';
+    const lenses = await readLenses(model, pack, { layer, signal });
     const atlas = buildAtlas(pack, {
       layer,
       norms,
       paperClusters: loadPaperClusters(),
-      lens,
+      ...lenses,
       others,
+      space,
     });
     if (values['json'] === true) console.log(JSON.stringify(atlas));
     else if (asked === undefined) console.log(describe(atlas));
@@ -81,26 +88,34 @@ const lensPrompts = [
   'The two of them walked on and',
   'At that moment everything seemed',
 ];
-/** Strength of a vector in the lens, in mean residual norms: small enough that the final norm is nearly linear. */
-const lensDose = 0.5;
+/** Strength of a vector in mean residual norms: after the last block, and at its own layer, where more follows. */
+const lensDose = { last: 0.5, own: 0.3 };
 
-async function readLens(
+async function readLenses(
   model: LlamaModel,
   pack: VectorPack,
   { layer, signal }: { layer: number; signal: AbortSignal },
-): Promise<LensResult[]> {
+): Promise<{ lens: LensResult[]; steeredLens: LensResult[] }> {
   const prompts = await Promise.all(lensPrompts.map((prompt) => model.tokenize(prompt)));
-  const last = pack.layers.at(-1) ?? layer;
-  const vectors = pack.emotions.map((emotion) =>
-    scale(emotionDirection(pack, emotion, layer), lensDose * normAt(pack, last)),
-  );
-  const bar = createProgress('logit lens');
+  const units = pack.emotions.map((emotion) => emotionDirection(pack, emotion, layer));
+  const bar = createProgress('next words');
+  const run = async (at: number, length: number, from: number): Promise<LensResult[]> =>
+    model.lens(
+      prompts,
+      units.map((direction) => scale(direction, length)),
+      {
+        count: 12,
+        layer: at,
+        signal,
+        onProgress: (done) => bar.update(from + done / units.length / 2),
+      },
+    );
   try {
-    return await model.lens(prompts, vectors, {
-      count: 12,
-      signal,
-      onProgress: (done) => bar.update(done / vectors.length),
-    });
+    const last = pack.layers.at(-1) ?? layer;
+    return {
+      lens: await run(pack.blocks - 1, lensDose.last * normAt(pack, last), 0),
+      steeredLens: layer < 1 ? [] : await run(layer, lensDose.own * normAt(pack, layer), 0.5),
+    };
   } finally {
     bar.end();
   }
@@ -144,7 +159,7 @@ function loadPaperClusters(): Map<string, string> {
 }
 
 function describe(atlas: Atlas): string {
-  const { emotions, variance, fits, clusters, layers, models } = atlas;
+  const { emotions, variance, fits, predictions, clusters, layers, models } = atlas;
   const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(0)} %`;
   const groups = Array.from({ length: clusters.k }, (_, c) => {
     const members = emotions.filter(({ cluster }) => cluster === c).map(({ emotion }) => emotion);
@@ -152,12 +167,21 @@ function describe(atlas: Atlas): string {
   });
   const best = layers.layers.indexOf(atlas.layer);
   return [
-    `${atlas.model}, ${emotions.length} emotion vectors after block ${atlas.layer} of ${atlas.blocks}`,
+    `${atlas.model}, ${emotions.length} emotion vectors after block ${atlas.layer} of ${atlas.blocks}${atlas.space === 'raw' ? '' : ', through the filter of the pack'}`,
     `components of the unit vectors: ${variance.map(percent).join(', ')} of the variance (the paper: 26 %, 15 %)`,
     ...fits.map(
       ({ norm, component, r, interval: [low, high], n }) =>
         `  component ${component} with human ${norm}: r = ${r.toFixed(2)} (95 % ${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`,
     ),
+    ...predictions.map(
+      ({ norm, r, interval: [low, high], n, shuffled }) =>
+        `  human ${norm} predicted from the vector (ridge, leave one out): r = ${r.toFixed(2)} (95 % ${low.toFixed(2)} to ${high.toFixed(2)}, n ${n}; shuffled ratings below ${shuffled.toFixed(2)})`,
+    ),
+    ...(clusters.sharedNeighbours === null
+      ? []
+      : [
+          `nearest neighbour in the same cluster of the paper: ${percent(clusters.sharedNeighbours.value)} of the emotions (chance ${percent(clusters.sharedNeighbours.chance)})`,
+        ]),
     `k-means, ${clusters.k} clusters; adjusted Rand index with the paper's ${clusters.adjustedRand === null ? 'not known' : clusters.adjustedRand.toFixed(2)} (0 is chance)`,
     ...groups,
     ...(best < 0
@@ -173,6 +197,10 @@ function describe(atlas: Atlas): string {
   ].join('\n');
 }
 
+function quoted(words: readonly string[]): string {
+  return words.map((word) => JSON.stringify(word)).join(' ');
+}
+
 function describeEmotion(atlas: Atlas, name: string): string {
   const found = atlas.emotions.find(({ emotion }) => emotion === name);
   if (found === undefined) return '';
@@ -182,7 +210,9 @@ function describeEmotion(atlas: Atlas, name: string): string {
     `${name}: cluster ${found.cluster + 1}${found.paperCluster === null ? '' : `, in the paper ${found.paperCluster}`}; stable to ${found.stability.toFixed(2)} (mean cosine over draws of the topics)`,
     `nearest   ${list(found.nearest)}`,
     `farthest  ${list(found.farthest)}`,
-    `raises    ${found.raised.map((word) => JSON.stringify(word)).join(' ')}`,
-    `lowers    ${found.lowered.map((word) => JSON.stringify(word)).join(' ')}`,
+    `added at layer ${atlas.layer} it raises  ${quoted(found.steeredWords.raised)}`,
+    `                    and lowers  ${quoted(found.steeredWords.lowered)}`,
+    `logit lens: raises ${quoted(found.lensWords.raised)}`,
+    `            lowers ${quoted(found.lensWords.lowered)}`,
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import { bootstrapMean, mean, quantile } from '../math/stats.ts';
 import { buildSteering } from '../steering/steering.ts';
 import { makeProbe } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, wholeNumber } from './command.ts';
-import { loadPackFor, openNamedModel } from './open-model.ts';
+import { openWithPack } from './make-pack.ts';
 import { createProgress } from './progress.ts';
 
 interface Arm {
@@ -33,8 +33,8 @@ export const benchCommand: Command = {
   examples: ['limbic bench', 'limbic bench --model qwen2.5-coder-0.5b --rounds 5'],
   run: async (context) => {
     const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 15 });
-    await using model = await openNamedModel(context);
-    const pack = loadPackFor(context.values, model);
+    const { model: opened, pack } = await openWithPack(context);
+    await using model = opened;
     const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
     const steering = buildSteering(pack, [{ emotion: pack.emotions[0] ?? '', dose: 0.01 }]);
     const generation = (options: GenerateOptions) => (): Promise<number> =>

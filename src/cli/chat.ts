@@ -16,7 +16,7 @@ import {
 } from '../steering/steering.ts';
 import { emotionDirection, makeProbe, type VectorPack } from '../vectors/pack.ts';
 import { type Command, type Context, modelOptions, text, wholeNumber } from './command.ts';
-import { loadPackFor, openNamedModel } from './open-model.ts';
+import { openWithPack } from './make-pack.ts';
 
 const shownByDefault = ['desperate', 'calm', 'afraid', 'happy', 'angry', 'sad'];
 /** Reading of the full bar, as a share of the mean residual norm. */
@@ -51,8 +51,8 @@ export const chatCommand: Command = {
     const temperature = temperatureOf(context);
     const doses = text(context.values, 'steer');
     const first = doses === undefined ? [] : parseDoses(doses);
-    await using model = await openNamedModel(context);
-    const pack = loadPackFor(context.values, model);
+    const { model: opened, pack } = await openWithPack(context);
+    await using model = opened;
     const shown =
       text(context.values, 'emotions')?.split(',') ??
       shownByDefault.filter((name) => pack.emotions.includes(name));

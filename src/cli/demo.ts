@@ -11,7 +11,7 @@ import { runWordCheck } from '../studies/word-check.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, text } from './command.ts';
 import { type DemoResult, renderDemo } from './demo-report.ts';
-import { loadPackFor, openNamedModel } from './open-model.ts';
+import { openWithPack } from './make-pack.ts';
 import { createProgress, formatSeconds } from './progress.ts';
 import { disclaimer } from './read.ts';
 
@@ -34,8 +34,8 @@ export const demoCommand: Command = {
   run: async (context) => {
     const out = text(context.values, 'html') ?? 'report.html';
     const isJson = context.values['json'] === true;
-    await using model = await openNamedModel(context);
-    const pack = loadPackFor(context.values, model);
+    const { model: opened, pack } = await openWithPack(context);
+    await using model = opened;
     const started = performance.now();
     const result = await runAll(model, pack, context.signal, isJson ? null : print);
     writeFileSync(out, renderDemo(result));

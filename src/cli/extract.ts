@@ -1,34 +1,15 @@
 /** @file `limbic extract` and `limbic validate`. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
 
-import { captureReplyRows, loadNeutral } from '../capture/neutral.ts';
-import {
-  captureStories,
-  defaultFrom,
-  loadStories,
-  type Story,
-  type StoryMeans,
-} from '../capture/stories.ts';
+import { defaultFrom, loadStories } from '../capture/stories.ts';
 import { sparkline } from '../charts/terminal.ts';
-import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
-import { defaultModelName } from '../store/registry.ts';
-import { buildPack } from '../vectors/extract.ts';
-import type { Readout } from '../vectors/held-out.ts';
-import { assertPackFits, defaultReadout, loadPack, writePack } from '../vectors/pack.ts';
-import { validateStories, type Validation } from '../vectors/validate.ts';
-import {
-  type Command,
-  type Context,
-  jsonOption,
-  modelOptions,
-  text,
-  wholeNumber,
-} from './command.ts';
+import { assertPackFits, loadPack } from '../vectors/pack.ts';
+import type { Validation } from '../vectors/validate.ts';
+import { type Command, jsonOption, modelOptions, text } from './command.ts';
 import { openForExtraction, weightsOption } from './extraction-model.ts';
-import { cachedPackPath, corpusFile, storyFiles, withFetchProgress } from './open-model.ts';
-import { createProgress } from './progress.ts';
+import { captureWithProgress, makePack, sampleOf, validateWithProgress } from './make-pack.ts';
+import { cachedPackPath, resolveNamed, storyFiles } from './open-model.ts';
 
 export const storiesOption = {
   stories: {
@@ -60,6 +41,7 @@ export const extractCommand: Command = {
       summary: 'file to write (default: the cache, where other commands find it)',
     },
     from: { type: 'string', value: 'N', summary: `first pooled position (default ${defaultFrom})` },
+    rounds: { type: 'string', value: 'N', summary: 'shuffles of the null (default 20)' },
     ...jsonOption,
   },
   examples: [
@@ -67,41 +49,14 @@ export const extractCommand: Command = {
     'limbic extract --model my.gguf --stories mine.jsonl --out mine.safetensors',
   ],
   run: async (context) => {
-    const { values, signal } = context;
-    const stories = loadStories(storyFiles(values));
-    const neutral = loadNeutral(corpusFile('neutral.jsonl'));
-    const from = wholeNumber(values, 'from', { min: 0, max: 1000, fallback: defaultFrom });
-    const spec = text(values, 'model') ?? defaultModelName;
-    const out = text(values, 'out') ?? cachedPackPath((await withFetchProgress(spec, signal)).name);
-    const meansPath = text(values, 'means') ?? `${out}.means`;
-    await using opened = await openForExtraction(context, { sample: sampleOf(stories), meansPath });
-    const { model, weights } = opened;
-    mkdirSync(dirname(out), { recursive: true });
-    const captured = await captureWithProgress(model, context, {
-      stories,
-      from,
-      weights,
-      meansPath,
-    });
-    const { layers } = captured;
-    const replyRows = await captureReplyRows(model, neutral, { layers, signal });
-    const validation = await validateWithProgress(captured, context);
-    const { layers: scores, readout } = validation;
-    writePack(out, buildPack(model.info, { captured, scores, from, readout, weights, replyRows }));
+    const { values } = context;
+    const out = text(values, 'out') ?? cachedPackPath((await resolveNamed(context)).name);
+    const validation = await makePack(context, out);
     if (values['json'] === true) console.log(JSON.stringify({ pack: out, ...validation }));
     else
       console.log(`${describe(validation)}\n${out} (${(statSync(out).size / 1e6).toFixed(1)} MB)`);
   },
 };
-
-/** Eight texts spread over the corpus, to compare weights on. */
-export function sampleOf(stories: readonly Story[]): string[] {
-  const step = Math.max(1, Math.floor(stories.length / 8));
-  return stories
-    .filter((_, i) => i % step === 0)
-    .slice(0, 8)
-    .map((story) => story.text);
-}
 
 export const validateCommand: Command = {
   name: 'validate',
@@ -141,7 +96,7 @@ export const validateCommand: Command = {
     assertPackFits(pack, model.info);
     // A part of the layers is not worth keeping, and must not take the place of all of them.
     const keeps = existsSync(meansPath) || layers.length === pack.layers.length;
-    const captured = await captureWithProgress(model, context, {
+    const captured = await captureWithProgress(model, context.signal, {
       stories,
       from: pack.recipe.from,
       layers,
@@ -167,43 +122,6 @@ function parseLayers(value: string | undefined, known: readonly number[]): numbe
     );
   }
   return layers;
-}
-
-async function captureWithProgress(
-  model: LlamaModel,
-  { signal }: Context,
-  options: Parameters<typeof captureStories>[2] & { stories: ReturnType<typeof loadStories> },
-): Promise<StoryMeans> {
-  const { stories, ...rest } = options;
-  const bar = createProgress(`reading ${stories.length} stories`);
-  try {
-    return await captureStories(model, stories, {
-      ...rest,
-      signal,
-      onProgress: (done, total) => bar.update(done / total),
-    });
-  } finally {
-    bar.end();
-  }
-}
-
-async function validateWithProgress(
-  captured: StoryMeans,
-  { values, signal }: Context,
-  readout: Readout = defaultReadout,
-): Promise<Validation> {
-  const bar = createProgress('held-out accuracy');
-  try {
-    return await validateStories(captured, {
-      readout,
-      rounds: wholeNumber(values, 'rounds', { min: 1, max: 10_000, fallback: 20 }),
-      seed: wholeNumber(values, 'seed', { min: 0, max: 2 ** 31, fallback: 1 }),
-      signal,
-      onProgress: (done, total) => bar.update(done / total),
-    });
-  } finally {
-    bar.end();
-  }
 }
 
 function describe(validation: Validation): string {

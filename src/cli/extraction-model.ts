@@ -25,6 +25,8 @@ export const weightsOption = {
 export interface ExtractionModel extends AsyncDisposable {
   readonly model: LlamaModel;
   readonly weights: WeightChoice['weights'];
+  /** Of the model's own file. */
+  readonly quantisation: string;
 }
 
 /**
@@ -38,13 +40,14 @@ export async function openForExtraction(
   const asked = text(context.values, 'weights') ?? 'auto';
   if (asked !== 'auto' && asked !== 'file')
     throw new InvalidInputError(`--weights: expected auto or file, got "${asked}"`);
+  const begun = readMeansHead(meansPath);
   const model = await openNamedModel(context);
   const own: ExtractionModel = {
     model,
     weights: 'file',
+    quantisation: model.info.quantisation,
     [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
   };
-  const begun = readMeansHead(meansPath);
   const before = begun?.fingerprint === model.info.fingerprint ? begun.weights : undefined;
   if (asked === 'file' || before === 'file' || model.info.path === null) return own;
   try {
@@ -57,7 +60,12 @@ export async function openForExtraction(
         : await measure(model, copy, { sample, signal: context.signal });
     const [kept, dropped] = weights === 'file' ? [model, copy] : [copy, model];
     await dropped[Symbol.asyncDispose]();
-    return { model: kept, weights, [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose]() };
+    return {
+      ...own,
+      model: kept,
+      weights,
+      [Symbol.asyncDispose]: () => kept[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await model[Symbol.asyncDispose]();
     throw error;

@@ -1,14 +1,11 @@
 /** @file From `--model` and its companions to an open model and its vector pack, with progress. */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { type LlamaModel, openLlamaModel, type OpenModelOptions } from '../engine/llama/model.ts';
-import { InvalidInputError } from '../errors.ts';
 import { limbicHome } from '../store/cache.ts';
 import { defaultModelName } from '../store/registry.ts';
 import { resolveModel } from '../store/resolve.ts';
-import { assertPackFits, loadPack, type VectorPack } from '../vectors/pack.ts';
 import { type Context, text, type Values, wholeNumber } from './command.ts';
 import { createProgress } from './progress.ts';
 
@@ -29,13 +26,20 @@ export function modelSettings(values: Values): ModelSettings {
   };
 }
 
-/** Opens the model that the options name; fetches it first if needed. */
-export async function openNamedModel({
+/** Finds the model that the options name; fetches it first if needed. */
+export async function resolveNamed({
   values,
   signal,
-}: Pick<Context, 'values' | 'signal'>): Promise<LlamaModel> {
-  const settings = modelSettings(values);
-  const { name, path } = await withFetchProgress(text(values, 'model') ?? defaultModelName, signal);
+}: Pick<Context, 'values' | 'signal'>): Promise<{ name: string; path: string }> {
+  return withFetchProgress(text(values, 'model') ?? defaultModelName, signal);
+}
+
+/** Opens the model that the options name; fetches it first if needed. */
+export async function openNamedModel(
+  context: Pick<Context, 'values' | 'signal'>,
+): Promise<LlamaModel> {
+  const settings = modelSettings(context.values);
+  const { name, path } = await resolveNamed(context);
   return openLlamaModel(path, { ...settings, name });
 }
 
@@ -65,27 +69,6 @@ export async function withFetchProgress(
   }
 }
 
-/** `--pack FILE`, the pack in the cache, or the one shipped for the model. */
-export function loadPackFor(values: Values, model: LlamaModel): VectorPack {
-  const asked = text(values, 'pack');
-  const candidates =
-    asked === undefined
-      ? [cachedPackPath(model.info.name), shippedPackPath(model.info.name)]
-      : [asked];
-  const path = candidates.find((candidate) => existsSync(candidate)) ?? asked;
-  if (path === undefined) {
-    throw new InvalidInputError(
-      `pack: expected emotion vectors for ${model.info.name}, found none`,
-      {
-        hint: `make them with: limbic extract --model ${model.info.name}`,
-      },
-    );
-  }
-  const pack = loadPack(path);
-  assertPackFits(pack, model.info);
-  return pack;
-}
-
 /** Where `limbic extract` puts a pack by default. */
 export function cachedPackPath(modelName: string): string {
   return join(limbicHome(), 'packs', `${modelName.replaceAll(/[^\w.-]+/g, '-')}.safetensors`);
@@ -96,7 +79,8 @@ export function cachedMeansPath(spec: string = defaultModelName): string {
   return join(limbicHome(), 'means', `${spec.replaceAll(/[^\w.-]+/g, '-')}.means`);
 }
 
-function shippedPackPath(modelName: string): string {
+/** Where the pack of a model is, if it ships with limbic. */
+export function shippedPackPath(modelName: string): string {
   return fileURLToPath(new URL(`../../data/packs/${modelName}.safetensors`, import.meta.url));
 }
 

@@ -26,7 +26,7 @@ import {
   text,
   wholeNumber,
 } from './command.ts';
-import { loadPackFor, openNamedModel } from './open-model.ts';
+import { openWithPack } from './make-pack.ts';
 
 export const disclaimer =
   'Readings are of internal representations that work like emotion concepts. Nothing here shows that a model feels anything.';
@@ -71,8 +71,8 @@ export const readCommand: Command = {
   run: async (context) => {
     const input = inputOf(context);
     const top = wholeNumber(context.values, 'top', { min: 1, max: 1000, fallback: 8 });
-    await using model = await openNamedModel(context);
-    const pack = loadPackFor(context.values, model);
+    const { model: opened, pack } = await openWithPack(context);
+    await using model = opened;
     const layer = wholeNumber(context.values, 'layer', {
       min: 0,
       max: model.info.blocks - 2,

@@ -20,8 +20,9 @@ import {
   referenceStart,
 } from '../vectors/recipes.ts';
 import { type Command, jsonOption, modelOptions, text } from './command.ts';
-import { sampleOf, storiesOption } from './extract.ts';
+import { storiesOption } from './extract.ts';
 import { openForExtraction } from './extraction-model.ts';
+import { sampleOf } from './make-pack.ts';
 import { cachedMeansPath, corpusFile, storyFiles } from './open-model.ts';
 import { createProgress } from './progress.ts';
 

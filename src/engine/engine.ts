@@ -11,6 +11,8 @@ export interface ModelInfo extends BackendInfo {
   readonly name: string;
   /** Identifies the weights: architecture, shape and vocabulary hashed (not the quantisation). */
   readonly fingerprint: string;
+  /** Type that holds most of the weights, e.g. `Q4_K`. */
+  readonly quantisation: string;
   readonly path: string | null;
 }
 
@@ -126,11 +128,17 @@ export interface ScoreRequest {
 }
 
 export interface LensOptions extends Omit<CallOptions, 'steering'> {
+  /**
+   * Block after which the vector is added at all positions. After the last one it goes through the final norm
+   * and unembedding alone (the logit lens); after an earlier one also through the blocks that follow.
+   * @default the last block
+   */
+  readonly layer?: number;
   /** Tokens to report at either end. @default 10 */
   readonly count?: number;
 }
 
-/** What a vector does to the next token when it is added after the last block. */
+/** What a vector does to the next token. */
 export interface LensResult {
   /** Tokens that it raises most, strongest first. */
   readonly raised: readonly TokenShift[];
@@ -163,10 +171,7 @@ export interface Model extends AsyncDisposable {
   project(sequences: readonly Int32Array[], options: ProjectOptions): Promise<Float32Array[]>;
   /** Runs the requests side by side, as many at once as the context holds. */
   generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<Generated[]>;
-  /**
-   * Logit lens of vectors [width] through the model's own final norm and unembedding: each is added after
-   * the last block at the last position of every prompt.
-   */
+  /** What adding each vector [width] does to the logits after the prompts; see LensOptions.layer. */
   lens(
     prompts: readonly Int32Array[],
     vectors: readonly Float32Array[],

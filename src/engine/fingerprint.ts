@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 
-import { readGgufHeader } from '../formats/gguf.ts';
+import type { GgufHeader } from '../formats/gguf.ts';
 import type { BackendInfo } from './backend.ts';
 
 /** 16 hex digits over architecture, shape, vocabulary, special tokens and norm weights. */
@@ -24,8 +24,7 @@ export function fingerprintOf(info: BackendInfo, norms: string): string {
 }
 
 /** Hash of the names and values of a file's norm weights, whatever their order in the file. */
-export function hashNorms(path: string): string {
-  const { norms } = readGgufHeader(path);
+export function hashNorms(path: string, { norms }: Pick<GgufHeader, 'norms'>): string {
   const hash = createHash('sha256');
   const file = openSync(path, 'r');
   try {

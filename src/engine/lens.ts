@@ -1,7 +1,8 @@
 /**
  * @file The logit lens by steering: a vector added after the last block goes through the model's own final
  * norm and unembedding, whatever the architecture and quantisation. The cache of the prompts stays valid,
- * since nothing after the last block enters it, so each vector costs one token a prompt.
+ * since nothing after the last block enters it, so each vector costs one token a prompt. The same after an
+ * earlier block shows what steering there does to the next word.
  */
 import { InvalidInputError, ShapeError } from '../errors.ts';
 import type { Backend } from './backend.ts';
@@ -16,8 +17,9 @@ export async function lens(
   vectors: readonly Float32Array[],
   options: LensOptions,
 ): Promise<LensResult[]> {
-  check(backend, prompts, vectors);
   const { blocks, vocabulary } = backend.info;
+  const layer = options.layer ?? blocks - 1;
+  check(backend, prompts, { vectors, layer });
   const results: LensResult[] = [];
   try {
     backend.steer(null);
@@ -29,9 +31,13 @@ export async function lens(
     const base = lastLogits(backend, prompts);
     for (const vector of vectors) {
       await breathe(options.signal);
-      backend.steer(new Map([[blocks - 1, vector]]));
-      for (const [sequence, prompt] of prompts.entries())
-        backend.truncateSequence(sequence, prompt.length - 1);
+      backend.steer(new Map([[layer, vector]]));
+      for (const [sequence, prompt] of prompts.entries()) {
+        // What an earlier block changes is in the cache of all later ones, at every position.
+        const kept = layer === blocks - 1 ? prompt.length - 1 : 0;
+        backend.truncateSequence(sequence, kept);
+        if (kept === 0 && prompt.length > 1) decodeOne(backend, sequence, prompt.subarray(0, -1));
+      }
       const moved = lastLogits(backend, prompts);
       let sum = 0;
       for (let k = 0; k < vocabulary; k++) {
@@ -50,9 +56,11 @@ export async function lens(
 function check(
   backend: Backend,
   prompts: readonly Int32Array[],
-  vectors: readonly Float32Array[],
+  { vectors, layer }: { vectors: readonly Float32Array[]; layer: number },
 ): void {
-  const { maxSequences, batchSize, width } = backend.info;
+  const { maxSequences, batchSize, width, blocks } = backend.info;
+  if (!Number.isInteger(layer) || layer < 1 || layer >= blocks)
+    throw new InvalidInputError(`lens: expected a layer from 1 to ${blocks - 1}, got ${layer}`);
   if (prompts.length === 0 || prompts.length > maxSequences)
     throw new InvalidInputError(
       `lens: expected 1 to ${maxSequences} prompts, got ${prompts.length}`,

@@ -18,6 +18,8 @@ export interface GgufHeader {
   readonly tensorCount: number;
   /** Bytes that a complete file has at least. */
   readonly expectedBytes: number;
+  /** Type that holds most of the bytes, as llama.cpp names it: `Q4_K`, `Q8_0`, `F16`, … */
+  readonly quantisation: string;
   /** The float32 norm weights, which quantisation leaves as they are, with offsets in the file. */
   readonly norms: readonly TensorPlace[];
 }
@@ -86,6 +88,26 @@ const tensorTypes: Readonly<Record<number, readonly [number, number]>> = {
   41: [128, 18],
 };
 
+/** Names of the common tensor types. */
+const typeNames: Readonly<Record<number, string>> = {
+  0: 'F32',
+  1: 'F16',
+  2: 'Q4_0',
+  3: 'Q4_1',
+  6: 'Q5_0',
+  7: 'Q5_1',
+  8: 'Q8_0',
+  10: 'Q2_K',
+  11: 'Q3_K',
+  12: 'Q4_K',
+  13: 'Q5_K',
+  14: 'Q6_K',
+  20: 'IQ4_NL',
+  23: 'IQ4_XS',
+  30: 'BF16',
+  39: 'MXFP4',
+};
+
 /** Reads and checks the header. Throws FormatError with the offset, InvalidInputError if there is no file. */
 export function readGgufHeader(path: string): GgufHeader {
   const reader = new Reader(path);
@@ -111,7 +133,7 @@ function parse(path: string, reader: Reader): GgufHeader {
     const value = reader.value(reader.u32());
     if (value !== null) metadata.set(key, value);
   }
-  const { dataBytes, norms } = tensorTable(path, reader, tensorCount);
+  const { dataBytes, norms, quantisation } = tensorTable(path, reader, tensorCount);
   const alignment = Number(metadata.get('general.alignment') ?? 32) || 32;
   const dataStart = Math.ceil(reader.offset / alignment) * alignment;
   const expectedBytes = dataStart + dataBytes;
@@ -142,6 +164,7 @@ function parse(path: string, reader: Reader): GgufHeader {
     splitCount: Number(metadata.get('split.count') ?? 1) || 1,
     tensorCount,
     expectedBytes,
+    quantisation,
     norms: norms.map((norm) => ({ ...norm, offset: dataStart + norm.offset })),
   };
 }
@@ -151,8 +174,9 @@ function tensorTable(
   path: string,
   reader: Reader,
   count: number,
-): { dataBytes: number; norms: TensorPlace[] } {
+): { dataBytes: number; norms: TensorPlace[]; quantisation: string } {
   let dataBytes = 0;
+  const bytesOf = new Map<number, number>();
   const norms: TensorPlace[] = [];
   for (let i = 0; i < count; i++) {
     const name = reader.string();
@@ -177,9 +201,13 @@ function tensorTable(
       );
     }
     dataBytes = Math.max(dataBytes, offset + size);
+    bytesOf.set(type, (bytesOf.get(type) ?? 0) + size);
     if (type === 0 && name.endsWith('norm.weight')) norms.push({ name, offset, bytes: size });
   }
-  return { dataBytes, norms };
+  const [most = 0] = [...bytesOf.keys()].toSorted(
+    (a, b) => (bytesOf.get(b) ?? 0) - (bytesOf.get(a) ?? 0),
+  );
+  return { dataBytes, norms, quantisation: typeNames[most] ?? `type ${most}` };
 }
 
 /** Reads forward through a window, so that a header of any size costs little memory. */

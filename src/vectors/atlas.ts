@@ -7,9 +7,11 @@ import type { LensResult } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { adjustedRand, kmeans } from '../math/kmeans.ts';
 import { covariance, principalComponents } from '../math/pca.ts';
-import { randomFrom } from '../math/random.ts';
-import { bootstrapPairs, pearson } from '../math/stats.ts';
+import { randomFrom, shuffled } from '../math/random.ts';
+import { leaveOneOutRidge } from '../math/ridge.ts';
+import { bootstrapPairs, pearson, quantile } from '../math/stats.ts';
 import { dot, unit } from '../math/vector.ts';
+import { intoFilteredSpace, noFilter } from './filter.ts';
 import { emotionVector, type LayerScore, type VectorPack } from './pack.ts';
 
 /** Human ratings of words. */
@@ -27,10 +29,16 @@ export interface AtlasOptions {
   readonly paperClusters?: ReadonlyMap<string, string>;
   /** Logit lens of each emotion of the pack, in its order. */
   readonly lens?: readonly LensResult[];
+  /** The same for the vectors added at their own layer. */
+  readonly steeredLens?: readonly LensResult[];
   readonly others?: readonly VectorPack[];
   /** @default 10, as in the paper */
   readonly clusters?: number;
+  /** Compare the vectors as readings see them, through the pack's filter, or as they are. @default 'filtered' */
+  readonly space?: Space;
 }
+
+type Space = 'filtered' | 'raw';
 
 interface Neighbour {
   readonly emotion: string;
@@ -50,6 +58,13 @@ export interface AtlasEmotion {
   readonly stability: number;
   readonly nearest: readonly Neighbour[];
   readonly farthest: readonly Neighbour[];
+  /** Next words that adding the vector at its own layer raises and lowers most. */
+  readonly steeredWords: Words;
+  /** Those that it raises and lowers through the final norm and unembedding alone. */
+  readonly lensWords: Words;
+}
+
+interface Words {
   readonly raised: readonly string[];
   readonly lowered: readonly string[];
 }
@@ -63,10 +78,22 @@ interface NormFit {
   readonly n: number;
 }
 
+/** How well a rating is predicted from the vector by a linear map that never saw the emotion. */
+interface NormPrediction {
+  readonly norm: string;
+  /** Correlation of the prediction with the rating. */
+  readonly r: number;
+  readonly interval: readonly [number, number];
+  readonly n: number;
+  /** 95th percentile of the same over shuffled ratings. */
+  readonly shuffled: number;
+}
+
 export interface Atlas {
   readonly model: string;
   readonly layer: number;
   readonly blocks: number;
+  readonly space: Space;
   readonly scores: readonly LayerScore[];
   /** Emotions in the order of the matrix: by cluster, then along the first component. */
   readonly emotions: readonly AtlasEmotion[];
@@ -75,7 +102,14 @@ export interface Atlas {
   /** Share of the variance of the unit vectors that each of the first components holds. */
   readonly variance: readonly number[];
   readonly fits: readonly NormFit[];
-  readonly clusters: { readonly k: number; readonly adjustedRand: number | null };
+  readonly predictions: readonly NormPrediction[];
+  readonly clusters: {
+    readonly k: number;
+    /** Agreement of the k-means clusters with the paper's: 1 is the same, 0 is chance. */
+    readonly adjustedRand: number | null;
+    /** Share of the emotions whose nearest neighbour is of the same cluster in the paper, and what chance gives. */
+    readonly sharedNeighbours: { readonly value: number; readonly chance: number } | null;
+  };
   /** Correlation of the cosines between pairs of layers of this model, every fourth layer. */
   readonly layers: {
     readonly layers: readonly number[];
@@ -94,7 +128,8 @@ export function buildAtlas(pack: VectorPack, options: AtlasOptions = {}): Atlas 
   const layer = options.layer ?? pack.bestLayer;
   const { emotions } = pack;
   const k = Math.min(options.clusters ?? 10, emotions.length);
-  const units = unitsAt(pack, layer);
+  const space = options.space ?? 'filtered';
+  const units = unitsAt(pack, layer, { space, emotions });
   const { points, variance } = project(pack, units);
   const norms = options.norms ?? [];
   const [first] = norms;
@@ -123,28 +158,44 @@ export function buildAtlas(pack: VectorPack, options: AtlasOptions = {}): Atlas 
       ratings: ratingsOf(norms, emotion),
       stability: pack.stability[index] ?? NaN,
       ...neighboursOf(cosines[row] ?? [], row, names),
-      ...wordsOf(options.lens?.[index]),
+      steeredWords: wordsOf(options.steeredLens?.[index]),
+      lensWords: wordsOf(options.lens?.[index]),
     };
   });
   return {
     model: pack.modelName,
     layer,
     blocks: pack.blocks,
+    space,
     scores: pack.scores,
     emotions: described,
     cosines,
     variance,
     fits: norms.flatMap((norm) =>
-      [0, 1].map((component) => fit(norm, emotions, points, component)),
+      variance.map((_, component) => fit(norm, emotions, points, component)),
     ),
-    clusters: { k, adjustedRand: agreement(emotions, clusters, options.paperClusters) },
-    layers: layerSimilarity(pack),
-    models: (options.others ?? []).map((other) => compareModels(pack, layer, other)),
+    predictions: norms.map((norm) => predict(norm, emotions, units)),
+    clusters: {
+      k,
+      adjustedRand: agreement(emotions, clusters, options.paperClusters),
+      sharedNeighbours: sharedNeighbours(described),
+    },
+    layers: layerSimilarity(pack, space),
+    models: (options.others ?? []).map((other) => compareModels(pack, other, { layer, space })),
   };
 }
 
-function unitsAt(pack: VectorPack, layer: number): Float32Array[] {
-  return pack.emotions.map((emotion) => unit(emotionVector(pack, emotion, layer)));
+/** Unit vectors of the emotions at a layer, in the space asked for. */
+function unitsAt(
+  pack: VectorPack,
+  layer: number,
+  { space, emotions }: { space: Space; emotions: readonly string[] },
+): Float32Array[] {
+  const filter =
+    (space === 'raw' ? undefined : pack.filters[pack.layers.indexOf(layer)]) ?? noFilter;
+  return emotions.map((emotion) =>
+    unit(intoFilteredSpace(filter, emotionVector(pack, emotion, layer))),
+  );
 }
 
 /** Components that are reported: the paper shows two. */
@@ -186,6 +237,41 @@ function fit(
   return { norm: norm.name, component: component + 1, r, interval, n: pairs.length };
 }
 
+/** Penalty of the ridge against unit vectors; set once, not tuned. */
+const ridgePenalty = 0.3;
+const ridgeShuffles = 200;
+
+function predict(
+  { name, ratings }: Norms,
+  emotions: readonly string[],
+  units: readonly Float32Array[],
+): NormPrediction {
+  const known = emotions.flatMap((emotion, i) => {
+    const rating = ratings.get(emotion);
+    const unitVector = units[i];
+    return rating === undefined || unitVector === undefined ? [] : [{ rating, unitVector }];
+  });
+  const values = known.map(({ rating }) => rating);
+  const predictor = leaveOneOutRidge(
+    known.map(({ unitVector }) => unitVector),
+    ridgePenalty,
+  );
+  const predicted = predictor(values);
+  const pairs = predicted.map((value, i): [number, number] => [value, values[i] ?? NaN]);
+  const random = randomFrom(17);
+  const nulls = Array.from({ length: ridgeShuffles }, () => {
+    const mixed = shuffled(values, random);
+    return pearson(predictor(mixed), mixed);
+  });
+  return {
+    norm: name,
+    r: pearson(predicted, values),
+    interval: bootstrapPairs(pairs, pearson, randomFrom(5)),
+    n: values.length,
+    shuffled: quantile(nulls, 0.95),
+  };
+}
+
 function ratingsOf(norms: readonly Norms[], emotion: string): Record<string, number> {
   return Object.fromEntries(
     norms.flatMap(({ name, ratings }) => {
@@ -195,7 +281,7 @@ function ratingsOf(norms: readonly Norms[], emotion: string): Record<string, num
   );
 }
 
-function wordsOf(lens: LensResult | undefined): Pick<AtlasEmotion, 'raised' | 'lowered'> {
+function wordsOf(lens: LensResult | undefined): Words {
   return {
     raised: lens?.raised.map(({ text }) => text) ?? [],
     lowered: lens?.lowered.map(({ text }) => text) ?? [],
@@ -237,36 +323,52 @@ function agreement(
   );
 }
 
-/** Cosines of all pairs of the given emotions, each pair once. */
-function pairCosines(pack: VectorPack, layer: number, emotions: readonly string[]): number[] {
-  const units = emotions.map((emotion) => unit(emotionVector(pack, emotion, layer)));
+function sharedNeighbours(
+  emotions: readonly AtlasEmotion[],
+): { value: number; chance: number } | null {
+  const known = emotions.filter(({ paperCluster }) => paperCluster !== null);
+  if (known.length < 2) return null;
+  const clusterOf = new Map(known.map(({ emotion, paperCluster }) => [emotion, paperCluster]));
+  const hits = known.filter(
+    ({ paperCluster, nearest }) => clusterOf.get(nearest[0]?.emotion ?? '') === paperCluster,
+  );
+  const sizes = known.map(
+    ({ paperCluster }) => known.filter((other) => other.paperCluster === paperCluster).length - 1,
+  );
+  const chance = sizes.reduce((sum, size) => sum + size, 0) / known.length / (known.length - 1);
+  return { value: hits.length / known.length, chance };
+}
+
+/** Cosines of all pairs, each pair once. */
+function pairCosines(units: readonly Float32Array[]): number[] {
   return units.flatMap((a, i) => units.slice(i + 1).map((b) => dot(a, b)));
 }
 
-function layerSimilarity(pack: VectorPack): Atlas['layers'] {
+function layerSimilarity(pack: VectorPack, space: Space): Atlas['layers'] {
   const layers = pack.layers.filter((layer) => layer % 4 === 0 || layer === pack.bestLayer);
-  const cosines = layers.map((layer) => pairCosines(pack, layer, pack.emotions));
-  return {
-    layers,
-    similarity: cosines.map((a) => cosines.map((b) => pearson(a, b))),
-  };
+  const cosines = layers.map((layer) =>
+    pairCosines(unitsAt(pack, layer, { space, emotions: pack.emotions })),
+  );
+  return { layers, similarity: cosines.map((a) => cosines.map((b) => pearson(a, b))) };
 }
 
-/** Correlation of the cosines of all pairs of the emotions that both packs have, at their best layers. */
+/** Correlation of the cosines of all pairs of the emotions that both packs have. */
 function compareModels(
   pack: VectorPack,
-  layer: number,
   other: VectorPack,
+  { layer, space }: { layer: number; space: Space },
 ): Atlas['models'][number] {
-  const shared = pack.emotions.filter((emotion) => other.emotions.includes(emotion));
-  if (shared.length < 4)
+  const emotions = pack.emotions.filter((emotion) => other.emotions.includes(emotion));
+  if (emotions.length < 4)
     throw new InvalidInputError(
-      `compare: expected packs with at least 4 emotions in common, got ${shared.length} in ${other.modelName}`,
+      `compare: expected packs with at least 4 emotions in common, got ${emotions.length} in ${other.modelName}`,
     );
+  const own = pairCosines(unitsAt(pack, layer, { space, emotions }));
+  const theirs = pairCosines(unitsAt(other, other.bestLayer, { space, emotions }));
   return {
     model: other.modelName,
     layer: other.bestLayer,
-    r: pearson(pairCosines(pack, layer, shared), pairCosines(other, other.bestLayer, shared)),
-    n: shared.length,
+    r: pearson(own, theirs),
+    n: emotions.length,
   };
 }

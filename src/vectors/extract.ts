@@ -51,6 +51,8 @@ export interface PackParts {
   readonly readout: Readout;
   /** What the stories ran on: the file itself or a copy. */
   readonly weights: string;
+  /** Of the model's own file. */
+  readonly quantisation: string;
   /** Residuals where a reply begins, after neutral messages: [messages, width] for each layer of `captured`. */
   readonly replyRows: readonly Float32Array[];
 }
@@ -79,6 +81,7 @@ export function buildPack(info: ModelInfo, parts: PackParts): VectorPack {
     version: packVersion,
     fingerprint: info.fingerprint,
     modelName: info.name,
+    quantisation: parts.quantisation,
     architecture: info.architecture,
     blocks: info.blocks,
     width: info.width,

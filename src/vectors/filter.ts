@@ -50,6 +50,12 @@ export function applyFilter(filter: Filter, vector: Float32Array): Float32Array 
   return result;
 }
 
+/** F^(1/2) x, [width]: dot products of what it gives are those of the filtered space, x' F y. */
+export function intoFilteredSpace(filter: Filter, vector: Float32Array): Float32Array {
+  const shrink = filter.shrink.map((share) => 1 - Math.sqrt(Math.max(0, 1 - share)));
+  return applyFilter({ axes: filter.axes, shrink }, vector);
+}
+
 /**
  * The direction that reads a vector through the filter, [width]: F v / sqrt(v' F v). Its dot product with x
  * is the projection of x on v in the space where the filter's axes are shrunk, so that vectors of

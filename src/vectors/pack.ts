@@ -27,6 +27,8 @@ const headerSchema = z.object({
   version: z.literal(packVersion),
   fingerprint: z.string(),
   modelName: z.string(),
+  /** Of the model's file, whatever the stories ran on. */
+  quantisation: z.string(),
   architecture: z.string(),
   blocks: z.number().int().positive(),
   width: z.number().int().positive(),
@@ -149,7 +151,13 @@ function parseHeader(path: string, text: string | undefined): PackHeader {
   const parsed = headerSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { version } = z.object({ version: z.number() }).safeParse(value).data ?? {};
-  const got = version === undefined ? 'a file without its header' : `version ${version}`;
+  const field = parsed.error.issues[0]?.path.join('.') ?? '';
+  const got =
+    version === undefined
+      ? 'a file without its header'
+      : version === packVersion
+        ? `a header whose ${field} does not fit`
+        : `version ${version}`;
   throw new FormatError(
     path,
     8,
@@ -167,6 +175,12 @@ export function assertPackFits(pack: VectorPack, info: ModelInfo): void {
     `pack: expected vectors of ${info.name} (${info.architecture}, ${info.blocks} blocks of ${info.width}), got those of ${pack.modelName} (${pack.architecture}, ${pack.blocks} blocks of ${pack.width})`,
     { hint: 'make a pack for this model with: limbic extract --model NAME --out FILE' },
   );
+}
+
+/** What to say when a pack was made from another quantisation of the model; null if it was not. */
+export function quantisationWarning(pack: VectorPack, info: ModelInfo): string | null {
+  if (pack.quantisation === info.quantisation) return null;
+  return `the vectors were made from ${pack.modelName} in ${pack.quantisation}, this file is ${info.quantisation}: directions agree closely, but levels may shift`;
 }
 
 /** Index of a layer in the pack; throws InvalidInputError if the pack lacks it. */

@@ -88,7 +88,14 @@ async function toyPack(): Promise<{ model: Model; pack: VectorPack }> {
     ],
     { layers: captured.layers },
   );
-  const parts = { captured, scores: layers, from: 5, readout: defaultReadout, weights: 'file' };
+  const parts = {
+    captured,
+    scores: layers,
+    from: 5,
+    readout: defaultReadout,
+    weights: 'file',
+    quantisation: 'F32',
+  };
   return { model, pack: buildPack(model.info, { ...parts, replyRows }) };
 }
 

@@ -1,6 +1,7 @@
 /** @file Opens a GGUF file as a Model whose work happens in a child process. */
 import { basename } from 'node:path';
 
+import { readGgufHeader } from '../../formats/gguf.ts';
 import type { Captured, Generated, LensResult, Model, ModelInfo } from '../engine.ts';
 import { fingerprintOf, hashNorms } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
@@ -43,10 +44,12 @@ export async function openLlamaModel(
     ...(options.libraryFolder === undefined ? {} : { libraryFolder: options.libraryFolder }),
   });
   const opened = (await client.open()) as Opened;
+  const header = readGgufHeader(path);
   const info: ModelInfo = {
     ...opened.info,
     name: options.name ?? basename(path),
-    fingerprint: fingerprintOf(opened.info, hashNorms(path)),
+    fingerprint: fingerprintOf(opened.info, hashNorms(path, header)),
+    quantisation: header.quantisation,
     path,
   };
   return {

@@ -21,6 +21,7 @@ export function openToyModel(options: ToyOptions = {}): Model {
       ...backend.info,
       name: 'toy',
       fingerprint: fingerprintOf(backend.info, ''),
+      quantisation: 'F32',
       path: null,
     },
     tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
