@@ -37,13 +37,14 @@ export function loadNeutral(path: string): NeutralText[] {
 export interface NeutralOptions {
   readonly layers: readonly number[];
   readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Residuals at the last token before the first reply of each neutral dialogue: a table [dialogues, width] a layer. */
 export async function captureReplyRows(
   model: Model,
   texts: readonly NeutralText[],
-  { layers, signal }: NeutralOptions,
+  { layers, signal, onProgress }: NeutralOptions,
 ): Promise<Float32Array[]> {
   const tokens = await Promise.all(
     texts.flatMap((text) =>
@@ -54,6 +55,9 @@ export async function captureReplyRows(
     layers,
     pooling: 'last',
     ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined
+      ? {}
+      : { onProgress: (done: number) => onProgress(done, tokens.length) }),
   });
   return tablesOf(captured, layers, model.info.width);
 }

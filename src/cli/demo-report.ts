@@ -41,7 +41,7 @@ export function renderDemo(result: DemoResult): string {
       wordSection(result.words),
       attemptsSection(result.attempts),
     ],
-    footer: `${disclaimer} Values are projections of the centred residual stream on unit emotion directions, as shares of the mean residual norm. Made by limbic.`,
+    footer: `${disclaimer} Values are projections of the centred residual stream on emotion vectors through the filter of the pack, as shares of the mean residual norm; before a reply, in standard deviations over neutral messages. Made by limbic.`,
   });
 }
 

@@ -49,7 +49,13 @@ export async function makePack(
   mkdirSync(dirname(out), { recursive: true });
   const captured = await captureWithProgress(model, signal, { stories, from, weights, meansPath });
   const { layers } = captured;
-  const replyRows = await captureReplyRows(model, neutral, { layers, signal });
+  const bar = createProgress('reading neutral messages');
+  const replyRows = await captureReplyRows(model, neutral, {
+    layers,
+    signal,
+    onProgress: (done, total) => bar.update(done / total),
+  });
+  bar.end();
   const validation = await validateWithProgress(captured, context);
   const { layers: scores, readout } = validation;
   const parts = { captured, scores, from, readout, weights, quantisation, replyRows };

@@ -112,19 +112,25 @@ async function captureRest(
           }),
         };
   bar.end();
-  return {
+  const small = createProgress('reading neutral, unseen and scenario texts');
+  const step = async <T>(share: number, run: Promise<T>): Promise<T> => {
+    const value = await run;
+    small.update(share);
+    return value;
+  };
+  small.update(0);
+  const unseen = loadStories(corpusFile('held-out.jsonl'));
+  const result = {
     byStart: given.byStart,
     ...chat,
-    neutral: await captureNeutral(model, neutral, { layers, signal, from }),
-    unseen: await captureStories(model, loadStories(corpusFile('held-out.jsonl')), {
-      from,
-      layers,
-      signal,
-    }),
     scenarios,
-    scenarioRows: await captureScenarios(model, scenarios, { layers, signal }),
-    replyRows: await captureReplyRows(model, neutral, { layers, signal }),
+    neutral: await step(0.4, captureNeutral(model, neutral, { layers, signal, from })),
+    unseen: await step(0.65, captureStories(model, unseen, { from, layers, signal })),
+    scenarioRows: await step(0.8, captureScenarios(model, scenarios, { layers, signal })),
+    replyRows: await step(1, captureReplyRows(model, neutral, { layers, signal })),
   };
+  small.end();
+  return result;
 }
 
 function startsOf(value: string): number[] {

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 import { tinyGguf } from '../../test/tiny-gguf.ts';
-import { readGgufHeader } from '../formats/gguf.ts';
+import { readAllParts } from '../formats/gguf.ts';
 import { hashNorms } from './fingerprint.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbic-fingerprint-'));
 const hashOf = (content: Buffer): string => {
   const path = join(folder, 'm.gguf');
   writeFileSync(path, content);
-  return hashNorms(path, readGgufHeader(path));
+  return hashNorms(readAllParts(path));
 };
 
 test('hashNorms follows the norm weights and nothing else of the tensors', () => {

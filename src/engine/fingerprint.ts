@@ -23,18 +23,28 @@ export function fingerprintOf(info: BackendInfo, norms: string): string {
   return createHash('sha256').update(JSON.stringify(shape)).digest('hex').slice(0, 16);
 }
 
-/** Hash of the names and values of a file's norm weights, whatever their order in the file. */
-export function hashNorms(path: string, { norms }: Pick<GgufHeader, 'norms'>): string {
+/** Hash of the names and values of a model's norm weights, whatever their order and file. */
+export function hashNorms(parts: readonly ModelPart[]): string {
+  const norms = parts.flatMap(({ path, header }) =>
+    header.norms.map((norm) => ({ ...norm, path })),
+  );
   const hash = createHash('sha256');
-  const file = openSync(path, 'r');
-  try {
-    for (const { name, offset, bytes } of norms.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const values = Buffer.alloc(bytes);
+  for (const { name, path, offset, bytes } of norms.toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
+    const values = Buffer.alloc(bytes);
+    const file = openSync(path, 'r');
+    try {
       readSync(file, values, 0, bytes, offset);
-      hash.update(name).update(values);
+    } finally {
+      closeSync(file);
     }
-  } finally {
-    closeSync(file);
+    hash.update(name).update(values);
   }
   return hash.digest('hex');
+}
+
+interface ModelPart {
+  readonly path: string;
+  readonly header: Pick<GgufHeader, 'norms'>;
 }

@@ -147,9 +147,7 @@ function parse(path: string, reader: Reader): GgufHeader {
       },
     );
   }
-  const architecture = metadata.get('general.architecture');
-  if (typeof architecture !== 'string')
-    throw new FormatError(path, 24, 'expected general.architecture, found none');
+  const architecture = architectureOf(path, metadata);
   const number = (key: string): number | null => {
     const value = metadata.get(`${architecture}.${key}`);
     return typeof value === 'number' ? value : null;
@@ -167,6 +165,30 @@ function parse(path: string, reader: Reader): GgufHeader {
     quantisation,
     norms: norms.map((norm) => ({ ...norm, offset: dataStart + norm.offset })),
   };
+}
+
+/** Empty for the later parts of a split model, which hold tensors and no metadata. */
+function architectureOf(path: string, metadata: ReadonlyMap<string, string | number>): string {
+  const isLaterPart = Number(metadata.get('split.no') ?? 0) > 0;
+  const architecture = metadata.get('general.architecture') ?? (isLaterPart ? '' : undefined);
+  if (typeof architecture !== 'string')
+    throw new FormatError(path, 24, 'expected general.architecture, found none');
+  return architecture;
+}
+
+/**
+ * Headers of all files of a model, which is one unless it is split. Throws FormatError or InvalidInputError
+ * for a part that is broken or missing.
+ */
+export function readAllParts(path: string): { path: string; header: GgufHeader }[] {
+  const header = readGgufHeader(path);
+  const match = /^(.*)-00001-of-(\d{5})\.gguf$/.exec(path);
+  if (header.splitCount < 2 || match === null) return [{ path, header }];
+  const later = Array.from({ length: header.splitCount - 1 }, (_, i) => {
+    const part = `${match[1]}-${String(i + 2).padStart(5, '0')}-of-${match[2]}.gguf`;
+    return { path: part, header: readGgufHeader(part) };
+  });
+  return [{ path, header }, ...later];
 }
 
 /** Length of the data in bytes, and the norm weights with offsets from its start. */

@@ -42,12 +42,34 @@ export function designOf({ stories, width }: Pick<StoryMeans, 'stories' | 'width
   };
 }
 
+/** What does not depend on the labels: made once, used for a layer and all shuffles of its null. */
+export interface Prepared {
+  /** Story rows minus the mean of their topic, [stories, width]. */
+  readonly centred: Float32Array;
+  /** Gram matrix [width, width] of the stories of each group of topics; empty without whitening. */
+  readonly grams: readonly Float64Array[];
+}
+
+export function prepareLayer(means: Float32Array, design: Design, readout: Readout): Prepared {
+  const centred = centreByTopic(means, design);
+  const groups = readout.kind === 'whitened' ? groupCount(design) : 0;
+  const grams = Array.from({ length: groups }, (_, group) => {
+    const gram = new Float64Array(design.width ** 2);
+    const rows = rowsOf(centred, design, (topic) => topic % groups === group);
+    addGramInto(gram, rows, design.width);
+    return gram;
+  });
+  return { centred, grams };
+}
+
 export interface HeldOutOptions {
   readonly readout: Readout;
   /** Subtract the topic's own mean from each story before it is read. @default true */
   readonly centres?: boolean;
   /** Components of neutral texts at this layer, for the `neutral` readout. */
   readonly neutral?: Components;
+  /** From prepareLayer with the same readout, to save its work. */
+  readonly prepared?: Prepared;
   /** Emotion of each story, e.g. shuffled ones for the null. @default the design's */
   readonly labels?: readonly number[];
 }
@@ -60,8 +82,9 @@ export function heldOutRanks(
 ): Int32Array {
   const { width, topicOf } = design;
   const labels = options.labels ?? design.labels;
-  const centred = centreByTopic(means, design);
-  const folds = createFolds(centred, { ...design, labels }, options);
+  const prepared = options.prepared ?? prepareLayer(means, design, options.readout);
+  const { centred } = prepared;
+  const folds = createFolds(prepared, { ...design, labels }, options);
   const ranks = new Int32Array(topicOf.length);
   const read = options.centres === false ? means : centred;
   for (let topic = 0; topic < design.topics.length; topic++) {
@@ -134,12 +157,13 @@ function emotionSums(
 
 /** Reading directions of all emotions without one topic. */
 function createFolds(
-  centred: Float32Array,
+  prepared: Prepared,
   design: Design,
   { readout, neutral }: HeldOutOptions,
 ): (topic: number) => Float32Array[] {
   const { width, emotions, topics } = design;
-  const filters = filterFor(centred, design, readout, neutral);
+  const { centred } = prepared;
+  const filters = filterFor(prepared, design, readout, neutral);
   return (topic) => {
     const filter = filters(topic);
     const sums = emotionSums(centred, design, (other) => other !== topic);
@@ -153,7 +177,7 @@ function createFolds(
 
 /** The filter for reading a topic, made without it. */
 function filterFor(
-  centred: Float32Array,
+  { centred, grams }: Prepared,
   design: Design,
   readout: Readout,
   neutral: Components | undefined,
@@ -165,19 +189,11 @@ function filterFor(
     return () => filter;
   }
   const { width, topics } = design;
-  const groups = Math.min(filterGroups, topics.length);
-  const total = new Float64Array(width * width);
-  addGramInto(total, centred, width);
+  const groups = grams.length;
   let start: readonly Float32Array[] | undefined;
-  const made = Array.from({ length: groups }, (_, group) => {
+  const made = grams.map((_, group) => {
     const isIn = (topic: number): boolean => topic % groups !== group;
-    const gram = total.slice();
-    addGramInto(
-      gram,
-      rowsOf(centred, design, (topic) => !isIn(topic)),
-      width,
-      -1,
-    );
+    const gram = sumOf(grams.filter((__, other) => other !== group));
     const perEmotion = topics.filter((__, topic) => isIn(topic)).length;
     const sums = emotionSums(centred, design, isIn);
     const within = withinComponents(gram, sums, { perEmotion, width, axes: readout.axes }, start);
@@ -185,6 +201,17 @@ function filterFor(
     return whiteningFilter(within, width, readout.shrinkage);
   });
   return (topic) => made[topic % groups] ?? noFilter;
+}
+
+function groupCount({ topics }: Design): number {
+  return Math.min(filterGroups, topics.length);
+}
+
+function sumOf(matrices: readonly Float64Array[]): Float64Array {
+  const sum = new Float64Array(matrices[0]?.length ?? 0);
+  for (const matrix of matrices)
+    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (matrix[i] as number);
+  return sum;
 }
 
 /** Rows of the stories on the topics of `isIn`. */

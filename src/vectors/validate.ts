@@ -5,7 +5,7 @@
 import type { StoryMeans } from '../capture/stories.ts';
 import { type Random, randomFrom, shuffled } from '../math/random.ts';
 import { mean, quantile, wilson } from '../math/stats.ts';
-import { type Design, designOf, heldOutRanks, type Readout } from './held-out.ts';
+import { type Design, designOf, heldOutRanks, prepareLayer, type Readout } from './held-out.ts';
 import { defaultReadout, type LayerScore } from './pack.ts';
 
 /** A share with its 95 % Wilson interval and what chance gives. */
@@ -69,17 +69,20 @@ export async function validateStories(
     ranks: new Int32Array(0),
   };
   for (const [slot, layer] of captured.layers.entries()) {
-    const ranks = heldOutRanks(meansAt(slot), design, { readout });
+    const prepared = prepareLayer(meansAt(slot), design, readout);
+    const ranks = heldOutRanks(meansAt(slot), design, { readout, prepared });
     const score = { layer, top1: shareBelow(ranks, 1), top5: shareBelow(ranks, 5) };
     layers.push(score);
     if (score.top1 > best.top1) best = { top1: score.top1, slot, ranks };
     await step(slot + 1);
   }
   const random = randomFrom(options.seed ?? 1);
+  const prepared = prepareLayer(meansAt(best.slot), design, readout);
   const nulls: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const labels = shuffledLabels(design, random);
-    nulls.push(shareBelow(heldOutRanks(meansAt(best.slot), design, { readout, labels }), 1));
+    const ranks = heldOutRanks(meansAt(best.slot), design, { readout, labels, prepared });
+    nulls.push(shareBelow(ranks, 1));
     await step(captured.layers.length + round + 1);
   }
   const n = design.labels.length;

@@ -1,7 +1,7 @@
 /** @file Opens a GGUF file as a Model whose work happens in a child process. */
 import { basename } from 'node:path';
 
-import { readGgufHeader } from '../../formats/gguf.ts';
+import { readAllParts } from '../../formats/gguf.ts';
 import type { Captured, Generated, LensResult, Model, ModelInfo } from '../engine.ts';
 import { fingerprintOf, hashNorms } from '../fingerprint.ts';
 import { HostClient } from './client.ts';
@@ -35,6 +35,8 @@ export async function openLlamaModel(
   path: string,
   options: OpenModelOptions = {},
 ): Promise<LlamaModel> {
+  // Before the native loader sees it: what is no whole model is refused in one sentence.
+  const parts = readAllParts(path);
   const client = new HostClient({
     path,
     contextLength: options.contextLength ?? 4096,
@@ -44,12 +46,11 @@ export async function openLlamaModel(
     ...(options.libraryFolder === undefined ? {} : { libraryFolder: options.libraryFolder }),
   });
   const opened = (await client.open()) as Opened;
-  const header = readGgufHeader(path);
   const info: ModelInfo = {
     ...opened.info,
     name: options.name ?? basename(path),
-    fingerprint: fingerprintOf(opened.info, hashNorms(path, header)),
-    quantisation: header.quantisation,
+    fingerprint: fingerprintOf(opened.info, hashNorms(parts)),
+    quantisation: parts[0]?.header.quantisation ?? 'unknown',
     path,
   };
   return {
