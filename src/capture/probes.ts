@@ -19,19 +19,42 @@ export function loadScenarios(path: string): Scenario[] {
   return readJsonLines(path, scenarioSchema);
 }
 
+interface ProbeOptions {
+  readonly layers: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+function tokensOf(model: Model, scenarios: readonly Scenario[]): Promise<Int32Array[]> {
+  return Promise.all(
+    scenarios.map(({ text }) => chatTokens(model, [{ role: 'user', content: text }])),
+  );
+}
+
 /** Residuals where the reply to each scenario begins: a table [scenarios, width] a layer. */
 export async function captureScenarios(
   model: Model,
   scenarios: readonly Scenario[],
-  { layers, signal }: { layers: readonly number[]; signal?: AbortSignal },
+  { layers, ...call }: ProbeOptions,
 ): Promise<Float32Array[]> {
-  const tokens = await Promise.all(
-    scenarios.map(({ text }) => chatTokens(model, [{ role: 'user', content: text }])),
-  );
+  const tokens = await tokensOf(model, scenarios);
+  const captured = await model.capture(tokens, { layers, pooling: 'last', ...call });
+  return tablesOf(captured, layers, model.info.width);
+}
+
+/** Means over each message and what follows it, from the first token that differs between them: a table [scenarios, width] a layer. */
+export async function captureScenarioMeans(
+  model: Model,
+  scenarios: readonly Scenario[],
+  { layers, ...call }: ProbeOptions,
+): Promise<Float32Array[]> {
+  const tokens = await tokensOf(model, scenarios);
+  const [first = new Int32Array(0)] = tokens;
+  const shared = first.findIndex((token, i) => tokens.some((other) => other[i] !== token));
   const captured = await model.capture(tokens, {
     layers,
-    pooling: 'last',
-    ...(signal === undefined ? {} : { signal }),
+    pooling: 'mean',
+    starts: [Math.max(0, shared)],
+    ...call,
   });
   return tablesOf(captured, layers, model.info.width);
 }

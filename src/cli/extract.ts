@@ -1,15 +1,19 @@
 /** @file `limbic extract` and `limbic validate`. */
 import { existsSync, statSync } from 'node:fs';
 
+import { loadScenarios } from '../capture/probes.ts';
 import { defaultFrom, loadStories } from '../capture/stories.ts';
 import { sparkline } from '../charts/terminal.ts';
+import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError } from '../errors.ts';
-import { assertPackFits, loadPack } from '../vectors/pack.ts';
+import { type RankResult, type Rate, runTrials, type TrialResult } from '../studies/trials.ts';
+import { assertPackFits, loadPack, type VectorPack } from '../vectors/pack.ts';
 import type { Validation } from '../vectors/validate.ts';
 import { type Command, jsonOption, modelOptions, text } from './command.ts';
 import { openForExtraction, weightsOption } from './extraction-model.ts';
 import { captureWithProgress, makePack, sampleOf, validateWithProgress } from './make-pack.ts';
-import { cachedPackPath, resolveNamed, storyFiles } from './open-model.ts';
+import { cachedPackPath, corpusFile, resolveNamed, storyFiles } from './open-model.ts';
+import { createProgress } from './progress.ts';
 
 export const storiesOption = {
   stories: {
@@ -63,7 +67,7 @@ export const validateCommand: Command = {
   summary: 'held-out accuracy of the vectors at every layer, with a permutation null',
   usage: 'PACK [--layers 10-16] [--json]',
   description:
-    'Leave-one-topic-out: vectors from all topics but one, each story of the last one is classified. Story means are read from PACK.means if extract left them there, else captured anew.',
+    'Leave-one-topic-out: vectors from all topics but one, each story of the last one is classified. Then the pack is tried on unseen stories, implicit scenarios and steering. Story means are read from PACK.means if extract left them there, else captured anew.',
   options: {
     ...modelOptions,
     ...storiesOption,
@@ -104,11 +108,61 @@ export const validateCommand: Command = {
       ...(keeps ? { meansPath } : {}),
     });
     const validation = await validateWithProgress(captured, context, pack.recipe.readout);
+    const trials = await tryWithProgress(model, pack, context.signal);
     console.log(
-      values['json'] === true ? JSON.stringify(validation, null, 2) : describe(validation),
+      values['json'] === true
+        ? JSON.stringify({ ...validation, trials }, null, 2)
+        : `${describe(validation)}\n${trials === null ? '' : describeTrials(trials)}`,
     );
   },
 };
+
+/** Unseen stories, scenarios and steering; null for a pack that lacks their emotions. */
+async function tryWithProgress(
+  model: LlamaModel,
+  pack: VectorPack,
+  signal: AbortSignal,
+): Promise<TrialResult | null> {
+  const unseen = loadStories(corpusFile('held-out.jsonl'));
+  const scenarios = loadScenarios(corpusFile('scenarios.jsonl'));
+  const needed = new Set([...unseen, ...scenarios].map(({ emotion }) => emotion));
+  if ([...needed].some((emotion) => !pack.emotions.includes(emotion))) return null;
+  const bar = createProgress('unseen stories, scenarios, steering');
+  try {
+    return await runTrials(model, pack, {
+      unseen,
+      scenarios,
+      signal,
+      onProgress: (share) => bar.update(share),
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+function describeTrials({
+  layer,
+  unseen,
+  overMessage,
+  beforeReply,
+  steering,
+}: TrialResult): string {
+  const rank = ({ meanRank, top1, p, emotions }: RankResult): string =>
+    `mean rank ${meanRank.toFixed(2)} of ${emotions} (chance ${((emotions + 1) / 2).toFixed(1)}), first ${rate(top1)}, permutation p = ${p.toFixed(4)}`;
+  const rate = ({ hits, n, interval: [low, high] }: Rate): string =>
+    `${hits} of ${n} (95 % ${low.toFixed(2)} to ${high.toFixed(2)})`;
+  const weak = steering.emotions.filter(({ own, bestRandom }) => own <= bestRandom);
+  return [
+    `at layer ${layer}, on texts that no vector was made from:`,
+    `  unseen stories:                  ${rank(unseen)}`,
+    `  scenarios, over the message:     ${rank(overMessage)}`,
+    `  scenarios, before the reply:     ${rank(beforeReply)}`,
+    `  steering by ${steering.dose} norms, the emotion's word after "He feels" against 10 random directions:`,
+    `    rises most under its own vector:          ${rate(steering.beatsRandom)}${weak.length === 0 ? '' : `; not ${weak.map(({ emotion }) => emotion).join(', ')}`}`,
+    `    rises most against the other words:       ${rate(steering.beatsRandomRelative)}`,
+    `    rises more than by the other 11 vectors:  ${rate(steering.beatsOthers)}`,
+  ].join('\n');
+}
 
 /** `10-16` or `14` as layers of the pack. */
 function parseLayers(value: string | undefined, known: readonly number[]): number[] {
