@@ -117,7 +117,9 @@ function pointOf(found: AtlasEmotion, stories: readonly Story[]): ExplorerPoint 
       ['farthest', list(found.farthest)],
       [
         'stability',
-        `mean cosine ${found.stability.toFixed(2)} with the vector from other draws of the topics`,
+        found.stability === null
+          ? 'not measured'
+          : `mean cosine ${found.stability.toFixed(2)} with the vector from other draws of the topics`,
       ],
       ...(found.paperCluster === null
         ? []

@@ -207,7 +207,7 @@ function describeEmotion(atlas: Atlas, name: string): string {
   const list = (neighbours: typeof found.nearest): string =>
     neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
   return [
-    `${name}: cluster ${found.cluster + 1}${found.paperCluster === null ? '' : `, in the paper ${found.paperCluster}`}; stable to ${found.stability.toFixed(2)} (mean cosine over draws of the topics)`,
+    `${name}: cluster ${found.cluster + 1}${found.paperCluster === null ? '' : `, in the paper ${found.paperCluster}`}; stable to ${found.stability?.toFixed(2) ?? 'what was not measured'} (mean cosine over draws of the topics)`,
     `nearest   ${list(found.nearest)}`,
     `farthest  ${list(found.farthest)}`,
     `added at layer ${atlas.layer} it raises  ${quoted(found.steeredWords.raised)}`,

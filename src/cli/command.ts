@@ -75,7 +75,7 @@ export function parseCommandLine(
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
     return { values: values as Values, positionals };
   } catch (cause) {
-    const message = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause);
+    const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? '') : String(cause);
     throw new InvalidInputError(`${command.name}: ${message}`, {
       cause,
       hint: `limbic ${command.name} --help lists the options`,

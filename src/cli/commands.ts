@@ -3,6 +3,7 @@ import { atlasCommand } from './atlas.ts';
 import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
 import type { Command } from './command.ts';
+import { conceptCommand } from './concept.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { extractCommand, validateCommand } from './extract.ts';
@@ -10,6 +11,7 @@ import { fetchCommand, modelsCommand } from './models.ts';
 import { readCommand } from './read.ts';
 import { recipesCommand } from './recipes.ts';
 import { storiesCommand } from './stories.ts';
+import { vectorsCommand } from './vectors.ts';
 
 export const commands: readonly Command[] = [
   demoCommand,
@@ -17,9 +19,11 @@ export const commands: readonly Command[] = [
   chatCommand,
   extractCommand,
   validateCommand,
+  conceptCommand,
   recipesCommand,
   storiesCommand,
   atlasCommand,
+  vectorsCommand,
   modelsCommand,
   fetchCommand,
   doctorCommand,

@@ -11,6 +11,7 @@ import { randomFrom, shuffled } from '../math/random.ts';
 import { leaveOneOutRidge } from '../math/ridge.ts';
 import { bootstrapPairs, pearson, quantile } from '../math/stats.ts';
 import { dot, unit } from '../math/vector.ts';
+import { measuredStability } from './add-emotion.ts';
 import { intoFilteredSpace, noFilter } from './filter.ts';
 import { emotionVector, type LayerScore, type VectorPack } from './pack.ts';
 
@@ -54,8 +55,8 @@ export interface AtlasEmotion {
   readonly x: number;
   readonly y: number;
   readonly ratings: Readonly<Record<string, number>>;
-  /** Mean cosine of the vector with bootstrap draws of the topics, at the pack's best layer. */
-  readonly stability: number;
+  /** Mean cosine of the vector with bootstrap draws of the topics, at the pack's best layer; null if not measured. */
+  readonly stability: number | null;
   readonly nearest: readonly Neighbour[];
   readonly farthest: readonly Neighbour[];
   /** Next words that adding the vector at its own layer raises and lowers most. */
@@ -156,7 +157,7 @@ export function buildAtlas(pack: VectorPack, options: AtlasOptions = {}): Atlas 
       x,
       y,
       ratings: ratingsOf(norms, emotion),
-      stability: pack.stability[index] ?? NaN,
+      stability: measuredStability(pack, index),
       ...neighboursOf(cosines[row] ?? [], row, names),
       steeredWords: wordsOf(options.steeredLens?.[index]),
       lensWords: wordsOf(options.lens?.[index]),

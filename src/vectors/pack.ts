@@ -23,6 +23,17 @@ const scoreSchema = z.object({
   top1: z.number(),
   top5: z.number(),
 });
+const conceptSchema = z.object({
+  positives: z.number().int(),
+  negatives: z.number().int(),
+  /** At the best layer, held out: AUC with its 95 % interval, accuracy, p of the permutation null. */
+  auc: z.number(),
+  interval: z.array(z.number()).length(2),
+  accuracy: z.number(),
+  p: z.number(),
+  /** AUC of the number of tokens alone. */
+  lengthAuc: z.number(),
+});
 const headerSchema = z.object({
   version: z.literal(packVersion),
   fingerprint: z.string(),
@@ -50,8 +61,11 @@ const headerSchema = z.object({
     ]),
     weights: z.string(),
   }),
+  /** In a pack of `limbic concept`, whose only emotion is the concept and whose topics are its pairs. */
+  concept: conceptSchema.optional(),
 });
 type PackHeader = z.infer<typeof headerSchema>;
+export type ConceptScore = z.infer<typeof conceptSchema>;
 export type LayerScore = z.infer<typeof scoreSchema>;
 
 export interface VectorPack extends PackHeader {
