@@ -5,7 +5,13 @@ import { renderPage, type Section } from '../charts/page.ts';
 import type { AttemptsResult } from '../studies/attempts.ts';
 import type { DangerResult } from '../studies/danger.ts';
 import { type DoseResult, doses } from '../studies/dose.ts';
-import { displayMax, type Reading, strongestOver, traceOf } from '../studies/reading.ts';
+import {
+  displayMax,
+  paintedTrace,
+  type Reading,
+  strongestOver,
+  traceOf,
+} from '../studies/reading.ts';
 import type { WordResult } from '../studies/word-check.ts';
 import { disclaimer } from './read.ts';
 
@@ -48,9 +54,10 @@ export function renderDemo(result: DemoResult): string {
 function storySection(reading: Reading): Section {
   const tokens = (emotion: string): string => {
     const trace = traceOf(reading, emotion);
+    const painted = paintedTrace(reading, emotion);
     const shown = reading.tokens.map((text, i) => ({
       text,
-      value: i === 0 ? 0 : (trace[i] ?? 0),
+      value: painted[i] ?? 0,
       detail: `${emotion} ${(trace[i] ?? NaN).toFixed(3)} · position ${i}`,
     }));
     return renderTokens(shown, emotion, displayMax(reading, emotion));

@@ -6,7 +6,7 @@ import type { LlamaModel } from '../engine/llama/model.ts';
 import { runAttempts } from '../studies/attempts.ts';
 import { runDanger } from '../studies/danger.ts';
 import { doses, runDose } from '../studies/dose.ts';
-import { displayMax, readText, strongestOver, traceOf } from '../studies/reading.ts';
+import { displayMax, paintedTrace, readText, strongestOver, traceOf } from '../studies/reading.ts';
 import { runWordCheck } from '../studies/word-check.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, text } from './command.ts';
@@ -113,10 +113,9 @@ const printers: { [K in keyof DemoResult]: (value: DemoResult[K]) => void } = {
     heading('1. A story that turns from calm to fear');
     const colour = wantsColour(process.stdout, process.env);
     const [fear, max] = [traceOf(reading, 'afraid'), displayMax(reading, 'afraid')];
+    const painted = paintedTrace(reading, 'afraid');
     console.log(
-      reading.tokens
-        .map((token, i) => paintToken(token, i === 0 ? 0 : (fear[i] ?? 0), max, colour))
-        .join(''),
+      reading.tokens.map((token, i) => paintToken(token, painted[i] ?? 0, max, colour)).join(''),
     );
     console.log(`\nafraid   ${sparkline(fear.slice(1))}`);
     console.log(`calm     ${sparkline(traceOf(reading, 'calm').slice(1))}`);

@@ -11,6 +11,7 @@ import { InvalidInputError } from '../errors.ts';
 import { readJsonLines, readText as readFile } from '../formats/jsonl.ts';
 import {
   displayMax,
+  paintedTrace,
   type Reading,
   readChat,
   readText,
@@ -138,13 +139,12 @@ function print(reading: Reading, painted: readonly string[], top: number): void 
   for (const emotion of painted) {
     const max = displayMax(reading, emotion);
     const trace = traceOf(reading, emotion);
+    const shown = paintedTrace(reading, emotion);
     console.log(
       `${emotion} at layer ${reading.layer}, full colour at ${max.toFixed(3)} of the mean residual norm`,
     );
     console.log(
-      reading.tokens
-        .map((token, i) => paintToken(token, i === 0 ? 0 : (trace[i] ?? 0), max, colour))
-        .join(''),
+      reading.tokens.map((token, i) => paintToken(token, shown[i] ?? 0, max, colour)).join(''),
     );
     if (!colour)
       console.log(
@@ -171,9 +171,10 @@ function print(reading: Reading, painted: readonly string[], top: number): void 
 function page(model: string, reading: Reading, painted: readonly string[], top: number): string {
   const sections = painted.map((emotion) => {
     const trace = traceOf(reading, emotion);
+    const shown = paintedTrace(reading, emotion);
     const tokens = reading.tokens.map((token, i) => ({
       text: token,
-      value: i === 0 ? 0 : (trace[i] ?? 0),
+      value: shown[i] ?? 0,
       detail: `${emotion} ${(trace[i] ?? NaN).toFixed(3)} · position ${i}`,
     }));
     return {

@@ -1,6 +1,7 @@
 /** @file Reads a text or a conversation: every emotion at every position, for the passage and before the reply. */
 import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
+import { quantile } from '../math/stats.ts';
 import { makeProbe, replyBaseline, replySpread, type VectorPack } from '../vectors/pack.ts';
 
 export interface Reading {
@@ -100,20 +101,45 @@ export function traceOf(reading: Reading, emotion: string): number[] {
   );
 }
 
+/** Readings so many times the usual size are those of an attention sink, whose residual is huge and says nothing. */
+const sinkFactor = 10;
+
+/**
+ * True for positions that are attention sinks: the first token, and any whose readings together are ten times
+ * the median size. They are left out of means and painted as nothing.
+ */
+function sinkPositions(reading: Pick<Reading, 'values' | 'emotions' | 'tokens'>): boolean[] {
+  const count = reading.emotions.length;
+  const sizes = reading.tokens.map((_, position) =>
+    Math.hypot(...reading.values.subarray(position * count, (position + 1) * count)),
+  );
+  const usual = quantile(sizes, 0.5);
+  return sizes.map((size, position) => position === 0 || size > sinkFactor * usual);
+}
+
+/** Values to paint of one emotion: its trace, with 0 at attention sinks. */
+export function paintedTrace(reading: Reading, emotion: string): number[] {
+  const sinks = sinkPositions(reading);
+  return traceOf(reading, emotion).map((value, position) => (sinks[position] ? 0 : value));
+}
+
 export interface Ranked {
   readonly emotion: string;
   readonly value: number;
 }
 
-/** All emotions by their mean over the positions, strongest first; the first token (an attention sink) is left out. */
+/** All emotions by their mean over the positions, strongest first; attention sinks are left out. */
 export function strongestOver(reading: Reading, from = 1, to = reading.tokens.length): Ranked[] {
   const first = Math.min(from, to - 1);
+  const sinks = sinkPositions(reading);
+  const isCounted = (position: number): boolean => sinks[position] !== true || first === to - 1;
+  const counted = Array.from({ length: to - first }, (_, i) => first + i).filter(isCounted);
   return reading.emotions
     .map((emotion, k) => {
       let sum = 0;
-      for (let position = first; position < to; position++)
+      for (const position of counted)
         sum += reading.values[position * reading.emotions.length + k] ?? 0;
-      return { emotion, value: sum / (to - first) };
+      return { emotion, value: sum / counted.length };
     })
     .toSorted((a, b) => b.value - a.value);
 }
@@ -125,10 +151,11 @@ export function strongestBeforeReply(reading: Reading): Ranked[] {
     .toSorted((a, b) => b.value - a.value);
 }
 
-/** Value that the display paints in full colour: the 99th percentile of the sizes, without the first token. */
+/** Value that the display paints in full colour: the 99th percentile of the sizes, without attention sinks. */
 export function displayMax(reading: Reading, emotion: string): number {
+  const sinks = sinkPositions(reading);
   const sizes = traceOf(reading, emotion)
-    .slice(1)
+    .filter((_, position) => sinks[position] !== true)
     .map(Math.abs)
     .toSorted((a, b) => a - b);
   return sizes[Math.floor(0.99 * (sizes.length - 1))] ?? 1;

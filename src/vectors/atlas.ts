@@ -130,6 +130,10 @@ export function buildAtlas(pack: VectorPack, options: AtlasOptions = {}): Atlas 
   const { emotions } = pack;
   const k = Math.min(options.clusters ?? 10, emotions.length);
   const space = options.space ?? 'filtered';
+  if (emotions.length < 4)
+    throw new InvalidInputError(
+      `atlas: expected a pack of at least 4 emotions, got ${emotions.length}`,
+    );
   const units = unitsAt(pack, layer, { space, emotions });
   const { points, variance } = project(pack, units);
   const norms = options.norms ?? [];
