@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 npm run -s build
-[ $# -gt 0 ] || set -- smollm2-135m gemma3-270m-base
+[ $# -gt 0 ] || set -- smollm2-135m gemma3-270m-base qwen2.5-coder-0.5b
 for name in "$@"; do
   node dist/cli/main.js extract --model "$name" --out "data/packs/$name.safetensors"
 done

@@ -11,6 +11,7 @@ import {
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
+import { readGgufHeader } from '../formats/gguf.ts';
 import {
   compareRecipes,
   type Rate,
@@ -23,7 +24,7 @@ import { type Command, jsonOption, modelOptions, text } from './command.ts';
 import { storiesOption } from './extract.ts';
 import { openForExtraction } from './extraction-model.ts';
 import { sampleOf } from './make-pack.ts';
-import { cachedMeansPath, corpusFile, storyFiles } from './open-model.ts';
+import { cachedMeansPath, corpusFile, resolveNamed, storyFiles } from './open-model.ts';
 import { createProgress } from './progress.ts';
 
 export const recipesCommand: Command = {
@@ -54,9 +55,10 @@ export const recipesCommand: Command = {
     const stories = loadStories(storyFiles(values));
     const starts = startsOf(text(values, 'starts') ?? `0,10,${referenceStart},50`);
     const meansPath = text(values, 'means') ?? cachedMeansPath(text(values, 'model'));
+    const { path } = await resolveNamed(context);
+    const layers = layersOf(text(values, 'layers'), readGgufHeader(path).blocks ?? 0);
     await using opened = await openForExtraction(context, { sample: sampleOf(stories), meansPath });
     const { model, weights } = opened;
-    const layers = layersOf(text(values, 'layers'), model.info.blocks);
     const bar = createProgress(`reading ${stories.length} stories`);
     const captured = await captureStoriesFrom(model, stories, starts, {
       layers,
