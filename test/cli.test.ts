@@ -9,30 +9,12 @@ import { helpOf } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
 import { loadPack } from '../src/vectors/pack.ts';
 import { needs, testModel } from './models.ts';
+import { limbic, type Ran } from './run-limbic.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbic-cli-'));
 const hasModel = testModel('smollm2-135m') !== null;
 const note = needs('smollm2-135m');
 const packPath = 'data/packs/smollm2-135m.safetensors';
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the built program, as a user would. */
-function limbic(args: readonly string[], input = ''): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      'node',
-      ['dist/cli/main.js', ...args],
-      { env: { ...process.env, NO_COLOR: '1' } },
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-    child.stdin?.end(input);
-  });
-}
 
 const bad: [string[], RegExp][] = [
   [['nonsense'], /command: nothing is called "nonsense"/],

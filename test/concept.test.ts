@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 
 import { loadPack } from '../src/vectors/pack.ts';
 import { needs, testModel } from './models.ts';
+import { limbic } from './run-limbic.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'limbic-concept-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,22 +18,6 @@ const example = [
   '--negative',
   'data/examples/formal-negative.txt',
 ];
-
-/** Runs the built program, as a user would. */
-function limbic(
-  args: readonly string[],
-  input = '',
-): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      'node',
-      ['dist/cli/main.js', ...args],
-      { env: { ...process.env, NO_COLOR: '1' } },
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-    child.stdin?.end(input);
-  });
-}
 
 const bad: [string[], RegExp][] = [
   [['concept'], /concept: expected one name, got 0/],

@@ -1,19 +1,7 @@
 /** Cuts a GGUF file into two as llama.cpp's own tool does: all metadata in the first part, split.* keys in both. */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 
-const sizes: Readonly<Record<number, number>> = {
-  0: 1,
-  1: 1,
-  2: 2,
-  3: 2,
-  4: 4,
-  5: 4,
-  6: 4,
-  7: 1,
-  10: 8,
-  11: 8,
-  12: 8,
-};
+import { valueBytes } from '../src/formats/gguf-bytes.ts';
 
 interface Info {
   /** The entry without its offset. */
@@ -35,7 +23,7 @@ export function splitGguf(path: string, stem: string): string {
       const count = Number(file.readBigUInt64LE(at + 4));
       at += 12;
       for (let i = 0; i < count; i++) value(inner);
-    } else at += sizes[type]!;
+    } else at += valueBytes[type]!;
   };
   for (let i = 0; i < keyCount; i++) {
     text();

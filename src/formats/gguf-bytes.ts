@@ -10,7 +10,7 @@ const arrayType = 9;
 /** Control vectors in circulation hold fewer than 130 tensors and 10 keys. */
 const countLimit = 10_000;
 /** Bytes of the metadata values of fixed size, by type id; 8 is a text, 9 an array. */
-const valueBytes: Readonly<Record<number, number>> = {
+export const valueBytes: Readonly<Record<number, number>> = {
   0: 1,
   1: 1,
   2: 2,

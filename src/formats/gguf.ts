@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
+import { valueBytes } from './gguf-bytes.ts';
 
 export interface GgufHeader {
   readonly architecture: string;
@@ -36,20 +37,6 @@ const headerLimit = 300_000_000;
 const countLimit = 1_000_000;
 const stringLimit = 10_000_000;
 
-/** Bytes per value of the scalar metadata types, by type id; 8 is a string, 9 an array. */
-const scalarBytes: Readonly<Record<number, number>> = {
-  0: 1,
-  1: 1,
-  2: 2,
-  3: 2,
-  4: 4,
-  5: 4,
-  6: 4,
-  7: 1,
-  10: 8,
-  11: 8,
-  12: 8,
-};
 /** Tensor type id -> [values in a block, bytes of a block] of ggml. */
 const tensorTypes: Readonly<Record<number, readonly [number, number]>> = {
   0: [1, 4],
@@ -325,7 +312,7 @@ class Reader {
   value(type: number): string | number | null {
     if (type === 8) return this.string();
     if (type === 9) return this.#skipArray(0);
-    const size = scalarBytes[type];
+    const size = valueBytes[type];
     if (size === undefined)
       throw new FormatError(
         this.#path,
@@ -345,7 +332,7 @@ class Reader {
   #skipArray(depth: number): null {
     const type = this.u32();
     const count = this.u64();
-    const size = scalarBytes[type];
+    const size = valueBytes[type];
     if (depth > 4 || count > 100_000_000)
       throw new FormatError(this.#path, this.offset, 'expected an array of sane size');
     if (size !== undefined) this.#skip(count * size);

@@ -96,7 +96,12 @@ export class HostClient implements AsyncDisposable {
     if (child !== this.#child) return;
     this.#child = undefined;
     this.#opening = undefined;
-    const words = this.#lastWords.trim().split('\n').slice(-4).join(' | ');
+    const words = this.#lastWords
+      .trim()
+      .split('\n')
+      .filter((line) => !line.startsWith('load_backend:'))
+      .slice(-4)
+      .join(' | ');
     const error = new EngineError(
       `engine: the process that runs the model ended (${how})${words === '' ? '' : `: ${words}`}`,
       { hint: 'the next call starts it again; run limbic doctor if it ends again' },
