@@ -10,10 +10,19 @@ import { disclaimer } from './read.ts';
 /** Stories shown for each emotion: two of either set keep the page near a megabyte. */
 const storiesShown = 4;
 
+/** A share as people read it. */
+export function percent(share: number | undefined): string {
+  return `${((share ?? NaN) * 100).toFixed(0)} %`;
+}
+
+/** `peaceful 0.48, serene 0.42, …` */
+export function listNeighbours(neighbours: AtlasEmotion['nearest']): string {
+  return neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
+}
+
 /** The whole page. */
 export function renderAtlas(atlas: Atlas, stories: readonly Story[]): string {
   const { emotions, variance, fits, predictions, layers, models, clusters } = atlas;
-  const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(0)} %`;
   const agreement =
     clusters.adjustedRand === null
       ? ''
@@ -94,8 +103,6 @@ function groupName(emotions: readonly AtlasEmotion[], cluster: number): string {
 function pointOf(found: AtlasEmotion, stories: readonly Story[]): ExplorerPoint {
   const own = stories.filter(({ emotion }) => emotion === found.emotion);
   const step = Math.max(1, Math.floor(own.length / storiesShown));
-  const list = (neighbours: AtlasEmotion['nearest']): string =>
-    neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
   const words = (raw: readonly string[]): string => raw.map((word) => word.trim()).join(' · ');
   const ratings = Object.entries(found.ratings).map(([name, value]) => `${name} ${value}`);
   return {
@@ -113,8 +120,8 @@ function pointOf(found: AtlasEmotion, stories: readonly Story[]): ExplorerPoint 
       ['and lowers', words(found.steeredWords.lowered)],
       ['logit lens, raised', words(found.lensWords.raised)],
       ['logit lens, lowered', words(found.lensWords.lowered)],
-      ['nearest', list(found.nearest)],
-      ['farthest', list(found.farthest)],
+      ['nearest', listNeighbours(found.nearest)],
+      ['farthest', listNeighbours(found.farthest)],
       [
         'stability',
         found.stability === null

@@ -12,8 +12,15 @@ import { FormatError, InvalidInputError } from '../errors.ts';
 import { scale } from '../math/vector.ts';
 import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
 import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
-import { renderAtlas } from './atlas-page.ts';
-import { type Command, jsonOption, modelOptions, text, wholeNumber } from './command.ts';
+import { listNeighbours, percent, renderAtlas } from './atlas-page.ts';
+import {
+  type Command,
+  jsonOption,
+  modelOptions,
+  packOption,
+  text,
+  wholeNumber,
+} from './command.ts';
 import { openWithPack } from './make-pack.ts';
 import { storyFiles } from './open-model.ts';
 import { createProgress } from './progress.ts';
@@ -25,7 +32,7 @@ export const atlasCommand: Command = {
   usage: '[--model NAME] [--html OUT] [--compare PACK,...] [--emotion E] [--json]',
   options: {
     ...modelOptions,
-    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...packOption,
     layer: { type: 'string', value: 'L', summary: "layer (default: the pack's best)" },
     compare: { type: 'string', value: 'PACKS', summary: 'packs of other models, by commas' },
     emotion: { type: 'string', value: 'E', summary: 'print its words and neighbours' },
@@ -160,7 +167,6 @@ function loadPaperClusters(): Map<string, string> {
 
 function describe(atlas: Atlas): string {
   const { emotions, variance, fits, predictions, clusters, layers, models } = atlas;
-  const percent = (share: number | undefined): string => `${((share ?? NaN) * 100).toFixed(0)} %`;
   const groups = Array.from({ length: clusters.k }, (_, c) => {
     const members = emotions.filter(({ cluster }) => cluster === c).map(({ emotion }) => emotion);
     return `  ${String(c + 1).padStart(2)} (${members.length}) ${members.slice(0, 10).join(', ')}${members.length > 10 ? ', …' : ''}`;
@@ -204,12 +210,10 @@ function quoted(words: readonly string[]): string {
 function describeEmotion(atlas: Atlas, name: string): string {
   const found = atlas.emotions.find(({ emotion }) => emotion === name);
   if (found === undefined) return '';
-  const list = (neighbours: typeof found.nearest): string =>
-    neighbours.map(({ emotion, cosine }) => `${emotion} ${cosine.toFixed(2)}`).join(', ');
   return [
     `${name}: cluster ${found.cluster + 1}${found.paperCluster === null ? '' : `, in the paper ${found.paperCluster}`}; stable to ${found.stability?.toFixed(2) ?? 'what was not measured'} (mean cosine over draws of the topics)`,
-    `nearest   ${list(found.nearest)}`,
-    `farthest  ${list(found.farthest)}`,
+    `nearest   ${listNeighbours(found.nearest)}`,
+    `farthest  ${listNeighbours(found.farthest)}`,
     `added at layer ${atlas.layer} it raises  ${quoted(found.steeredWords.raised)}`,
     `                    and lowers  ${quoted(found.steeredWords.lowered)}`,
     `logit lens: raises ${quoted(found.lensWords.raised)}`,

@@ -5,7 +5,7 @@ import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, quantile } from '../math/stats.ts';
 import { buildSteering } from '../steering/steering.ts';
 import { makeProbe } from '../vectors/pack.ts';
-import { type Command, jsonOption, modelOptions, wholeNumber } from './command.ts';
+import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
 import { openWithPack } from './make-pack.ts';
 import { createProgress } from './progress.ts';
 
@@ -27,7 +27,7 @@ export const benchCommand: Command = {
       value: 'N',
       summary: 'repetitions of each arm, in turns (default 15)',
     },
-    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...packOption,
     ...jsonOption,
   },
   examples: ['limbic bench', 'limbic bench --model qwen2.5-coder-0.5b --rounds 5'],

@@ -15,7 +15,14 @@ import {
   totalDose,
 } from '../steering/steering.ts';
 import { emotionDirection, makeProbe, type VectorPack } from '../vectors/pack.ts';
-import { type Command, type Context, modelOptions, text, wholeNumber } from './command.ts';
+import {
+  type Command,
+  type Context,
+  modelOptions,
+  packOption,
+  text,
+  wholeNumber,
+} from './command.ts';
 import { openWithPack } from './make-pack.ts';
 
 const shownByDefault = ['desperate', 'calm', 'afraid', 'happy', 'angry', 'sad'];
@@ -40,7 +47,7 @@ export const chatCommand: Command = {
     temperature: { type: 'string', value: 'T', summary: 'from 0 (greedy) to 5 (default 0.7)' },
     seed: { type: 'string', value: 'N', summary: 'seed (default 1)' },
     'max-tokens': { type: 'string', value: 'N', summary: 'longest reply (default 200)' },
-    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...packOption,
   },
   examples: [
     'limbic chat',

@@ -56,6 +56,11 @@ export const modelOptions = {
   },
 } as const satisfies Record<string, Option>;
 
+/** The option of commands that read with vectors. */
+export const packOption = {
+  pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+} as const satisfies Record<string, Option>;
+
 export const jsonOption = {
   json: { type: 'boolean', summary: 'print the result as JSON' },
 } as const satisfies Record<string, Option>;

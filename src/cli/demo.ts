@@ -9,7 +9,7 @@ import { doses, runDose } from '../studies/dose.ts';
 import { displayMax, paintedTrace, readText, strongestOver, traceOf } from '../studies/reading.ts';
 import { runWordCheck } from '../studies/word-check.ts';
 import type { VectorPack } from '../vectors/pack.ts';
-import { type Command, jsonOption, modelOptions, text } from './command.ts';
+import { type Command, jsonOption, modelOptions, packOption, text } from './command.ts';
 import { type DemoResult, renderDemo } from './demo-report.ts';
 import { openWithPack } from './make-pack.ts';
 import { createProgress, formatSeconds } from './progress.ts';
@@ -27,7 +27,7 @@ export const demoCommand: Command = {
   options: {
     ...modelOptions,
     html: { type: 'string', value: 'OUT', summary: 'page to write (default report.html)' },
-    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...packOption,
     ...jsonOption,
   },
   examples: ['limbic demo', 'limbic demo --model qwen2.5-coder-0.5b --html qwen.html'],

@@ -24,6 +24,7 @@ import {
   type Context,
   jsonOption,
   modelOptions,
+  packOption,
   text,
   wholeNumber,
 } from './command.ts';
@@ -61,7 +62,7 @@ export const readCommand: Command = {
     },
     top: { type: 'string', value: 'N', summary: 'how many of the strongest to list (default 8)' },
     layer: { type: 'string', value: 'L', summary: "layer to read (default: the pack's best)" },
-    pack: { type: 'string', value: 'FILE', summary: 'vector pack' },
+    ...packOption,
     html: { type: 'string', value: 'OUT', summary: 'write an offline page' },
     ...jsonOption,
   },

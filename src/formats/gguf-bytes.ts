@@ -24,6 +24,17 @@ export const valueBytes: Readonly<Record<number, number>> = {
   12: 8,
 };
 
+/** The number that the bytes of a metadata value of fixed size hold; `type` must be one of `valueBytes`. */
+export function readScalar(type: number, bytes: Buffer): number {
+  if (type === 6) return bytes.readFloatLE(0);
+  if (type === 12) return bytes.readDoubleLE(0);
+  if (type === 10) return Number(bytes.readBigUInt64LE(0));
+  if (type === 11) return Number(bytes.readBigInt64LE(0));
+  return type === 1 || type === 3 || type === 5
+    ? bytes.readIntLE(0, bytes.length)
+    : bytes.readUIntLE(0, bytes.length);
+}
+
 /** Reads forward through a file in memory; every method throws FormatError with the offset of what does not fit. */
 export class Cursor {
   offset = 0;
@@ -87,14 +98,7 @@ export class Cursor {
     const size = valueBytes[type];
     if (size === undefined)
       this.fail(this.offset - 4, `expected a metadata type from 0 to 12, got ${type}`);
-    const bytes = this.take(size);
-    if (type === 6) return bytes.readFloatLE(0);
-    if (type === 12) return bytes.readDoubleLE(0);
-    if (type === 10) return Number(bytes.readBigUInt64LE(0));
-    if (type === 11) return Number(bytes.readBigInt64LE(0));
-    return type === 1 || type === 3 || type === 5
-      ? bytes.readIntLE(0, size)
-      : bytes.readUIntLE(0, size);
+    return readScalar(type, this.take(size));
   }
 
   #skipArray(depth: number): null {

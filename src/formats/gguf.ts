@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
-import { valueBytes } from './gguf-bytes.ts';
+import { readScalar, valueBytes } from './gguf-bytes.ts';
 
 export interface GgufHeader {
   readonly architecture: string;
@@ -319,14 +319,7 @@ class Reader {
         this.offset,
         `expected a metadata type from 0 to 12, got ${type}`,
       );
-    const bytes = this.bytes(size);
-    if (type === 6) return bytes.readFloatLE(0);
-    if (type === 12) return bytes.readDoubleLE(0);
-    if (type === 10) return Number(bytes.readBigUInt64LE(0));
-    if (type === 11) return Number(bytes.readBigInt64LE(0));
-    return type === 1 || type === 3 || type === 5
-      ? bytes.readIntLE(0, size)
-      : bytes.readUIntLE(0, size);
+    return readScalar(type, this.bytes(size));
   }
 
   #skipArray(depth: number): null {

@@ -5,7 +5,14 @@ import { addGramInto, meanRow } from '../math/pca.ts';
 import { deviation } from '../math/stats.ts';
 import { addInto, dot } from '../math/vector.ts';
 import { type Filter, noFilter, readingDirection, whiteningFilter } from './filter.ts';
-import { centreByTopic, designOf, type Readout, rowOf, withinComponents } from './held-out.ts';
+import {
+  centreByTopic,
+  designOf,
+  emotionSums,
+  type Readout,
+  rowOf,
+  withinComponents,
+} from './held-out.ts';
 import { type LayerScore, packVersion, type VectorPack } from './pack.ts';
 import { directionStability } from './stability.ts';
 
@@ -31,13 +38,11 @@ export function emotionVectors(
 export function filterOf(means: Float32Array, captured: StoryMeans, readout: Readout): Filter {
   if (readout.kind !== 'whitened') return noFilter;
   const design = designOf(captured);
-  const { width, labels, emotions, topics } = design;
+  const { width, topics } = design;
   const centred = centreByTopic(means, design);
   const gram = new Float64Array(width * width);
   addGramInto(gram, centred, width);
-  const sums = new Float32Array(emotions.length * width);
-  for (const [story, label] of labels.entries())
-    addInto(rowOf(sums, label, width), rowOf(centred, story, width));
+  const sums = emotionSums(centred, design, () => true);
   const shape = { perEmotion: topics.length, width, axes: readout.axes };
   return whiteningFilter(withinComponents(gram, sums, shape), width, readout.shrinkage);
 }

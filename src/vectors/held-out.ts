@@ -143,7 +143,7 @@ function traceOf(matrix: Float64Array, width: number): number {
 const filterGroups = 4;
 
 /** Sums of the rows of each emotion over the topics of `isIn`, [emotions, width]. */
-function emotionSums(
+export function emotionSums(
   centred: Float32Array,
   { labels, topicOf, emotions, width }: Design,
   isIn: (topic: number) => boolean,
@@ -182,10 +182,9 @@ function filterFor(
   readout: Readout,
   neutral: Components | undefined,
 ): (topic: number) => Filter {
-  if (readout.kind === 'raw' || (readout.kind === 'neutral' && neutral === undefined))
-    return () => noFilter;
-  if (readout.kind === 'neutral') {
-    const filter = neutral === undefined ? noFilter : neutralFilter(neutral, readout.share);
+  if (readout.kind !== 'whitened') {
+    const isNeutral = readout.kind === 'neutral' && neutral !== undefined;
+    const filter = isNeutral ? neutralFilter(neutral, readout.share) : noFilter;
     return () => filter;
   }
   const { width, topics } = design;

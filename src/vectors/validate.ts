@@ -5,7 +5,14 @@
 import type { StoryMeans } from '../capture/stories.ts';
 import { type Random, randomFrom, shuffled } from '../math/random.ts';
 import { mean, quantile, wilson } from '../math/stats.ts';
-import { type Design, designOf, heldOutRanks, prepareLayer, type Readout } from './held-out.ts';
+import {
+  type Design,
+  designOf,
+  heldOutRanks,
+  type Prepared,
+  prepareLayer,
+  type Readout,
+} from './held-out.ts';
 import { defaultReadout, type LayerScore } from './pack.ts';
 
 /** A share with its 95 % Wilson interval and what chance gives. */
@@ -63,21 +70,22 @@ export async function validateStories(
   };
   const meansAt = (slot: number): Float32Array => captured.means[slot] ?? new Float32Array(0);
   const layers: LayerScore[] = [];
-  let best: { top1: number; slot: number; ranks: Int32Array } = {
+  let best: { top1: number; slot: number; ranks: Int32Array; prepared: Prepared } = {
     top1: -1,
     slot: 0,
     ranks: new Int32Array(0),
+    prepared: { centred: new Float32Array(0), grams: [] },
   };
   for (const [slot, layer] of captured.layers.entries()) {
     const prepared = prepareLayer(meansAt(slot), design, readout);
     const ranks = heldOutRanks(meansAt(slot), design, { readout, prepared });
     const score = { layer, top1: shareBelow(ranks, 1), top5: shareBelow(ranks, 5) };
     layers.push(score);
-    if (score.top1 > best.top1) best = { top1: score.top1, slot, ranks };
+    if (score.top1 > best.top1) best = { top1: score.top1, slot, ranks, prepared };
     await step(slot + 1);
   }
   const random = randomFrom(options.seed ?? 1);
-  const prepared = prepareLayer(meansAt(best.slot), design, readout);
+  const { prepared } = best;
   const nulls: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const labels = shuffledLabels(design, random);
