@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{src,test}/**/*.test.ts'],
+    include: ['{src,test,web}/**/*.test.{ts,tsx}'],
     globalSetup: './test/fetch-models.ts',
     restoreMocks: true,
     fileParallelism: false,

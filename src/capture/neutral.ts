@@ -34,6 +34,17 @@ export function loadNeutral(path: string): NeutralText[] {
   return texts;
 }
 
+/** Reads neutral texts, or transcripts with one `{"messages": [...]}` a line. */
+export function loadTranscripts(path: string): NeutralText[] {
+  const transcript = z
+    .object({ messages: z.array(messageSchema).min(1) })
+    .transform(({ messages }) => ({ kind: 'dialogue' as const, subject: '', messages }));
+  const texts = readJsonLines(path, z.union([neutralSchema, transcript]));
+  if (texts.length === 0)
+    throw new InvalidInputError(`${path}: expected at least one text, got an empty file`);
+  return texts;
+}
+
 export interface NeutralOptions {
   readonly layers: readonly number[];
   readonly signal?: AbortSignal;

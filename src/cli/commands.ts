@@ -1,6 +1,7 @@
 /** @file All commands, in the order of the help. */
 import { atlasCommand } from './atlas.ts';
 import { benchCommand } from './bench.ts';
+import { calibrateCommand } from './calibrate.ts';
 import { chatCommand } from './chat.ts';
 import type { Command } from './command.ts';
 import { conceptCommand } from './concept.ts';
@@ -10,14 +11,19 @@ import { extractCommand, validateCommand } from './extract.ts';
 import { fetchCommand, modelsCommand } from './models.ts';
 import { readCommand } from './read.ts';
 import { recipesCommand } from './recipes.ts';
+import { serveCommand } from './serve.ts';
 import { storiesCommand } from './stories.ts';
 import { vectorsCommand } from './vectors.ts';
+import { watchCommand } from './watch.ts';
 
 export const commands: readonly Command[] = [
   demoCommand,
   readCommand,
   chatCommand,
+  serveCommand,
+  watchCommand,
   extractCommand,
+  calibrateCommand,
   validateCommand,
   conceptCommand,
   recipesCommand,

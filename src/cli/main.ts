@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 /** @file The entry of the program: finds the command, maps errors to one sentence and an exit code. */
-import { readFileSync } from 'node:fs';
-
 import { LimbicError, NotFoundError, type ErrorCode } from '../errors.ts';
 import { type Command, helpOf, parseCommandLine } from './command.ts';
 import { commands } from './commands.ts';
+import { limbicVersion } from './version.ts';
 
 const exitCodes: Partial<Record<ErrorCode, number>> = {
   'invalid-input': 2,
@@ -26,11 +25,6 @@ function overview(list: readonly Command[]): string {
     'limbic COMMAND --help shows options and examples. Start with: limbic demo',
     'The readings are of internal representations; nothing here shows that a model feels anything.',
   ].join('\n');
-}
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 function report(error: unknown, debug: boolean): number {
@@ -56,11 +50,12 @@ async function main(argv: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   if (name === '--version') {
-    console.log(version());
+    console.log(limbicVersion());
     return 0;
   }
-  const debug = rest.includes('--debug');
-  const args = rest.filter((arg) => arg !== '--debug');
+  const end = rest.includes('--') ? rest.indexOf('--') : rest.length;
+  const debug = rest.slice(0, end).includes('--debug');
+  const args = rest.filter((arg, i) => arg !== '--debug' || i > end);
   const stop = new AbortController();
   process.on('SIGINT', () => {
     if (stop.signal.aborted) process.exit(interrupted);
@@ -74,7 +69,9 @@ async function main(argv: readonly string[]): Promise<number> {
         name,
         commands.map((c) => c.name),
       );
-    if (args.includes('--help') || args.includes('-h')) {
+    // What follows a bare -- belongs to somebody else's command.
+    const own = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
+    if (own.some((arg) => arg === '--help' || arg === '-h')) {
       console.log(helpOf(command));
       return 0;
     }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { captureReplyRows, loadNeutral } from '../capture/neutral.ts';
+import { captureReplyRows, loadNeutral, type NeutralText } from '../capture/neutral.ts';
 import {
   captureStories,
   defaultFrom,
@@ -11,6 +11,7 @@ import {
   type StoryMeans,
 } from '../capture/stories.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
+import { calibrate } from '../vectors/calibration.ts';
 import { buildPack } from '../vectors/extract.ts';
 import type { Readout } from '../vectors/held-out.ts';
 import {
@@ -59,8 +60,29 @@ export async function makePack(
   const validation = await validateWithProgress(captured, context);
   const { layers: scores, readout } = validation;
   const parts = { captured, scores, from, readout, weights, quantisation, replyRows };
-  writePack(out, buildPack(model.info, parts));
+  const pack = await calibrateWithProgress(model, buildPack(model.info, parts), {
+    texts: neutral,
+    signal,
+  });
+  writePack(out, pack);
   return validation;
+}
+
+/** Reads the calibration texts with a bar. */
+export async function calibrateWithProgress(
+  model: LlamaModel,
+  pack: VectorPack,
+  { texts, signal }: { texts: readonly NeutralText[]; signal: AbortSignal },
+): Promise<VectorPack> {
+  const bar = createProgress(`calibrating on ${texts.length} texts`);
+  try {
+    return await calibrate(model, pack, texts, {
+      signal,
+      onProgress: (done) => bar.update(done / texts.length),
+    });
+  } finally {
+    bar.end();
+  }
 }
 
 /** Eight texts spread over the corpus, to compare weights on. */

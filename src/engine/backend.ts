@@ -66,6 +66,11 @@ export interface Backend {
   isEnd(token: number): boolean;
   /** Forgets all sequences and sets what the following decodes read. */
   begin(plan: ReadingPlan): void;
+  /**
+   * Changes what the following decodes read and keeps the sequences: between plans without early exit
+   * that read something, or, where `reading` is no tensor callback, any without early exit.
+   */
+  replan(layers: readonly number[]): void;
   decode(batch: Batch): void;
   /** Logits after the batch's token i, [vocabulary]; a view that the next decode overwrites. */
   logits(i: number): Float32Array;
@@ -76,8 +81,8 @@ export interface Backend {
   /** Copies the first `length` positions of a sequence's cache to another sequence. */
   copySequence(from: number, to: number, length: number): void;
   removeSequence(sequence: number): void;
-  /** Forgets what a sequence's cache holds from position `length` on. */
-  truncateSequence(sequence: number, length: number): void;
+  /** Forgets what a sequence's cache holds from position `length` on; false if the model's cache cannot. */
+  truncateSequence(sequence: number, length: number): boolean;
   /** Parses a GBNF grammar; throws InvalidInputError if it is malformed or the engine has none. */
   grammar(text: string): GrammarState;
   dispose(): void;

@@ -2,7 +2,15 @@ import { afterAll, describe, expect, test } from 'vitest';
 
 import { needs, testModel } from '../../test/models.ts';
 import { formatChat } from './chat-template.ts';
-import type { Model, Probe, Steering } from './engine.ts';
+import type {
+  Generated,
+  GenerateOptions,
+  GenerateRequest,
+  Model,
+  Probe,
+  Steering,
+  Thermostat,
+} from './engine.ts';
 import { openLlamaModel } from './llama/model.ts';
 import { openToyModel } from './toy/model.ts';
 
@@ -288,6 +296,161 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
       for (const [i, value] of expected.entries())
         expect(Math.abs(tokens[i]!.change - tokens[0]!.change - value)).toBeLessThan(tolerance);
       await expect(subject.lens(prompts, [new Float32Array(3)])).rejects.toThrow('lens: expected');
+    },
+  );
+
+  const probeFor = (subject: Model, layer: number): Probe => ({
+    layer,
+    directions: vectorFor(subject.info.width, 1),
+    bias: Float32Array.of(0),
+    scale: 1,
+  });
+  const texts = (replies: readonly Generated[]): string[] => replies.map(({ text }) => text);
+
+  run(
+    'mixed steering',
+    'calls under different steering at the same time give each the reply it has alone',
+    async (subject) => {
+      const layer = Math.floor(subject.info.blocks / 2);
+      const prompt = await subject.tokenize('My favourite colour is');
+      const [bare] = await subject.capture([prompt], { layers: [layer], pooling: 'last' });
+      const request: GenerateRequest = { prompt, maxTokens: 6 };
+      const steered = (share: number): GenerateOptions => ({
+        steering: {
+          vectors: new Map([[layer, vectorFor(subject.info.width, bare!.norms[0]! * share)]]),
+        },
+      });
+      const options = [{}, steered(3), steered(-3)];
+      const alone: string[] = [];
+      for (const option of options) alone.push(...texts(await subject.generate([request], option)));
+      expect(new Set(alone).size).toBeGreaterThan(1);
+      const together = await Promise.all(
+        options.map((option) => subject.generate([request], option)),
+      );
+      expect(together.flatMap(texts)).toEqual(alone);
+    },
+  );
+
+  run(
+    'reuse',
+    'generate with reuse takes a prompt from the cache under the same steering and probes only',
+    async (subject) => {
+      const layer = Math.floor(subject.info.blocks / 2);
+      const prompt = await subject.tokenize(
+        'The harbour was quiet and the boats lay still in the morning light while',
+      );
+      const [bare] = await subject.capture([prompt], { layers: [layer], pooling: 'last' });
+      const reading = { probes: [probeFor(subject, layer)], reuse: true };
+      const steering = (share: number): Steering => ({
+        vectors: new Map([[layer, vectorFor(subject.info.width, bare!.norms[0]! * share)]]),
+      });
+      const reply = async (tokens: Int32Array, options: GenerateOptions): Promise<Generated> =>
+        (await subject.generate([{ prompt: tokens, maxTokens: 4 }], options))[0]!;
+      const first = await reply(prompt, reading);
+      expect(first.reused).toBe(0);
+      const again = await reply(prompt, reading);
+      expect(again.reused).toBe(prompt.length - 1);
+      expect(distance(again.promptReadings, first.promptReadings)).toBeLessThan(batchTolerance);
+      // The last chosen token was read too, so the next turn finds the whole reply.
+      const next = Int32Array.from([
+        ...prompt,
+        ...first.tokens.map(({ token }) => token),
+        prompt[1]!,
+      ]);
+      expect((await reply(next, reading)).reused).toBe(next.length - 1);
+      // Another dose, another phase of the same dose, no dose after one: all from the beginning.
+      const dosed = await reply(prompt, { ...reading, steering: steering(0.5) });
+      expect(dosed.reused).toBe(0);
+      expect((await reply(prompt, { ...reading, steering: steering(0.25) })).reused).toBe(0);
+      expect((await reply(prompt, { ...reading, steering: steering(0.5) })).reused).toBe(
+        prompt.length - 1,
+      );
+      // A reply that alone was steered: its prompt is as good as bare, its own positions are neither bare
+      // nor like those of a text steered throughout.
+      const late = await reply(prompt, {
+        ...reading,
+        steering: { ...steering(0.5), phase: 'reply' },
+      });
+      const tokensOf = ({ tokens }: Generated): number[] => tokens.map(({ token }) => token);
+      const turn = Int32Array.from([...prompt, ...tokensOf(late), prompt[1]!]);
+      const shared = (other: Generated): number => {
+        const differs = tokensOf(late).findIndex((token, i) => token !== tokensOf(other)[i]);
+        return prompt.length + (differs < 0 ? late.tokens.length : differs);
+      };
+      expect((await reply(turn, reading)).reused).toBe(shared(first));
+      expect((await reply(turn, { ...reading, steering: steering(0.5) })).reused).toBe(
+        shared(dosed),
+      );
+      // Other probes, or none: from the beginning. Without the wish: never.
+      expect((await reply(prompt, { reuse: true })).reused).toBe(0);
+      expect((await reply(prompt, { probes: reading.probes })).reused).toBe(0);
+    },
+  );
+
+  run('written', 'generate goes on from written tokens as it would have', async (subject) => {
+    const prompt = await subject.tokenize('Once upon a time');
+    const request: GenerateRequest = { prompt, maxTokens: 10, temperature: 1, seed: 3 };
+    const [whole] = await subject.generate([request]);
+    const tokens = whole!.tokens.map(({ token }) => token);
+    const written = Int32Array.from(tokens.slice(0, 4));
+    const [rest] = await subject.generate([{ ...request, written }]);
+    expect(rest!.tokens[0]!.index).toBe(4);
+    expect(rest!.tokens[0]!.token).toBe(tokens[4]);
+    // Beyond that, quantised kernels round another batch shape differently.
+    if (batchTolerance > 1e-3) return;
+    expect(rest!.tokens.map(({ token }) => token)).toEqual(tokens.slice(4));
+    expect(whole!.text.endsWith(rest!.text)).toBe(true);
+  });
+
+  run(
+    'thermostat',
+    'a thermostat pushes in proportion while the reading is above its threshold and lets go below',
+    async (subject) => {
+      const layer = Math.floor(subject.info.blocks / 2);
+      const prompt = await subject.tokenize('The weather today is');
+      const [bare] = await subject.capture([prompt], { layers: [layer], pooling: 'last' });
+      const probes = [probeFor(subject, layer)];
+      const vectors = new Map([[layer, vectorFor(subject.info.width, -bare!.norms[0]!)]]);
+      const request: GenerateRequest = { prompt, maxTokens: 12, temperature: 1, seed: 5 };
+      const [free] = await subject.generate([request], { probes });
+      const values = free!.tokens.map(({ readings }) => readings[0]!);
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      const base: Thermostat = {
+        reading: 0,
+        threshold: low - (high - low),
+        gain: 0.5 / (high - low),
+        limit: 0.3,
+        halfLife: 1,
+        vectors,
+      };
+      const [held] = await subject.generate([request], { probes, thermostat: base });
+      expect(held!.tokens[0]!.dose).toBe(0);
+      expect(held!.tokens[1]!.dose).toBeGreaterThan(0);
+      const doses = held!.tokens.map(({ dose }) => dose);
+      expect(Math.max(...doses)).toBeLessThanOrEqual(0.3);
+      // The push lowers the very reading that it watches: by its dose times the vector's length.
+      const pushed = held!.tokens[1]!;
+      if (pushed.token === free!.tokens[1]!.token)
+        expect(pushed.readings[0]! - free!.tokens[1]!.readings[0]!).toBeLessThan(0);
+      const idle = { ...base, threshold: high + (high - low) * 10 };
+      const [untouched] = await subject.generate([request], { probes, thermostat: idle });
+      expect(untouched!.tokens.every(({ dose }) => dose === 0)).toBe(true);
+      expect(untouched!.text).toBe(free!.text);
+    },
+  );
+
+  run(
+    'queue',
+    'more calls than sequences are all answered, and a capture among them runs',
+    async (subject) => {
+      const prompt = await subject.tokenize('Count: one, two,');
+      const many = Array.from({ length: subject.info.maxSequences * 2 + 1 }, (_, seed) =>
+        subject.generate([{ prompt, maxTokens: 3, temperature: 1, seed }], { reuse: true }),
+      );
+      const [captured] = await subject.capture([prompt], { layers: [1], pooling: 'last' });
+      expect(captured!.rows.length).toBe(subject.info.width);
+      const replies = (await Promise.all(many)).flat();
+      expect(replies.every(({ tokens }) => tokens.length > 0)).toBe(true);
     },
   );
 

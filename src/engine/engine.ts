@@ -89,6 +89,31 @@ export interface GenerateRequest extends Sampling {
   readonly stop?: readonly string[];
   /** Number of most probable alternatives to report per token. @default 0 */
   readonly topLogprobs?: number;
+  /**
+   * Tokens of this reply that are written already, by a call that broke off: with the same seed and
+   * sampling the reply goes on as it would have, up to the rounding of another batch shape. They count as written: `index` goes on after them, and
+   * the text and tokens that come back begin after them. @default none
+   */
+  readonly written?: Int32Array;
+}
+
+/**
+ * Adds a steering vector in proportion while a smoothed reading is above a threshold, and lets go after.
+ * Runs in the engine, between two tokens, so that the same seed gives the same reply.
+ */
+export interface Thermostat {
+  /** Index among the directions of all probes. */
+  readonly reading: number;
+  /** In units of the reading. */
+  readonly threshold: number;
+  /** Dose per unit of the reading above the threshold. */
+  readonly gain: number;
+  /** Largest dose. */
+  readonly limit: number;
+  /** Tokens after which a past reading counts half in the smoothed one. */
+  readonly halfLife: number;
+  /** Vectors [width] by layer of a dose of 1. */
+  readonly vectors: ReadonlyMap<number, Float32Array>;
 }
 
 export interface TokenChoice {
@@ -106,10 +131,19 @@ export interface GeneratedToken extends TokenChoice {
   readonly alternatives: readonly TokenChoice[];
   /** One value per direction of all probes in order: the residual at this token's own position. */
   readonly readings: Float32Array;
+  /** Dose that the thermostat added in the pass that read this token; 0 without one. */
+  readonly dose: number;
 }
 
 export interface GenerateOptions extends CallOptions {
   readonly probes?: readonly Probe[];
+  readonly thermostat?: Thermostat | null;
+  /**
+   * Take what the cache holds of a prompt from earlier calls with `reuse`, under the same steering and
+   * probes only, and keep this conversation there. Residuals may differ in the last digits from those of
+   * a fresh pass, so studies leave it off. @default false
+   */
+  readonly reuse?: boolean;
   readonly onToken?: (token: GeneratedToken) => void;
 }
 
@@ -119,6 +153,8 @@ export interface Generated {
   readonly stopReason: 'end' | 'stop-string' | 'length';
   /** Readings of the prompt's positions, [positions, directions]; empty without probes. */
   readonly promptReadings: Float32Array;
+  /** Positions of the prompt that came from the cache. */
+  readonly reused: number;
 }
 
 /** A continuation whose probability after a prompt is wanted (teacher forcing). */
@@ -169,7 +205,7 @@ export interface Model extends AsyncDisposable {
   capture(sequences: readonly Int32Array[], options: CaptureOptions): Promise<Captured[]>;
   /** Readings of every position of each sequence: [positions, directions]. */
   project(sequences: readonly Int32Array[], options: ProjectOptions): Promise<Float32Array[]>;
-  /** Runs the requests side by side, as many at once as the context holds. */
+  /** Runs the requests side by side, as many at once as the context holds, beside those of other calls. */
   generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<Generated[]>;
   /** What adding each vector [width] does to the logits after the prompts; see LensOptions.layer. */
   lens(

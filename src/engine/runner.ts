@@ -1,6 +1,6 @@
 /**
  * @file Capture, projection and scoring over any backend. Runs in the process that owns the backend,
- * so that only pooled or projected values leave it. Generation is in generation.ts.
+ * so that only pooled or projected values leave it. Generation is in scheduler.ts.
  */
 import { InvalidInputError, ShapeError } from '../errors.ts';
 import type { Backend } from './backend.ts';

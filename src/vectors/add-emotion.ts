@@ -56,6 +56,9 @@ export function addEmotion(
       return appended(spreads, Float32Array.of(spread > 0 ? spread : 1));
     }),
     stability: appended(pack.stability, Float32Array.of(0)),
+    // Of the emotions before; the new one has none yet.
+    calibration: undefined,
+    quantiles: new Float32Array(0),
   };
 }
 

@@ -49,6 +49,7 @@ function bundles(seed: number, modelName = 'planted'): VectorPack {
     filters: [],
     norms: Float32Array.of(1, 1),
     stability: new Float32Array(emotions.length).fill(1),
+    quantiles: new Float32Array(0),
   };
 }
 

@@ -247,6 +247,7 @@ export function buildConceptPack(info: ModelInfo, parts: ConceptParts): VectorPa
     filters,
     norms: pooled.norms,
     stability: Float32Array.of(conceptStability(tableAt(rows, bestSlot), labels, rows)),
+    quantiles: new Float32Array(0),
   };
 }
 

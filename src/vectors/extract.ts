@@ -105,6 +105,7 @@ export function buildPack(info: ModelInfo, parts: PackParts): VectorPack {
     filters,
     norms: captured.norms,
     stability: directionStability(captured.means[bestSlot] ?? new Float32Array(0), design),
+    quantiles: new Float32Array(0),
   };
 }
 

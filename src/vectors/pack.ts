@@ -61,6 +61,8 @@ const headerSchema = z.object({
     ]),
     weights: z.string(),
   }),
+  /** Of the neutral texts that calibration.ts read. */
+  calibration: z.object({ texts: z.number().int(), tokens: z.number().int() }).optional(),
   /** In a pack of `limbic concept`, whose only emotion is the concept and whose topics are its pairs. */
   concept: conceptSchema.optional(),
 });
@@ -83,16 +85,34 @@ export interface VectorPack extends PackHeader {
   readonly norms: Float32Array;
   /** [emotions], mean cosine of the vector at the best layer with bootstrap draws of the topics. */
   readonly stability: Float32Array;
+  /** [emotions, calibrationLevels], quantiles of the readings on neutral text; empty if never calibrated. */
+  readonly quantiles: Float32Array;
 }
+
+/** Shares at which a calibrated pack holds quantiles of the readings. */
+export const calibrationLevels = [0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995];
 
 /** Writes a pack; `F16` halves its size at a relative error of at most 2^-11 a value. */
 export function writePack(path: string, pack: VectorPack, precision: 'F16' | 'F32' = 'F16'): void {
-  const { vectors, centres, replyCentres, replySpreads, filters, norms, stability, ...header } =
-    pack;
+  const {
+    vectors,
+    centres,
+    replyCentres,
+    replySpreads,
+    filters,
+    norms,
+    stability,
+    quantiles,
+    ...header
+  } = pack;
   const tensors = new Map<string, Tensor>([
     ['norms', { shape: [norms.length], data: norms }],
     ['stability', { shape: [stability.length], data: stability }],
   ]);
+  if (quantiles.length > 0) {
+    const shape = [pack.emotions.length, calibrationLevels.length];
+    tensors.set('quantiles', { shape, data: quantiles });
+  }
   for (const [slot, layer] of pack.layers.entries()) {
     const data = vectors[slot];
     const centre = centres[slot];
@@ -152,6 +172,9 @@ export function loadPack(path: string): VectorPack {
     }),
     norms: take('norms', header.layers.length),
     stability: take('stability', header.emotions.length),
+    quantiles: tensors.has('quantiles')
+      ? take('quantiles', header.emotions.length * calibrationLevels.length)
+      : new Float32Array(0),
   };
 }
 

@@ -120,6 +120,13 @@ export class LlamaBackend implements Backend {
     this.#binding.memoryClear(this.#active.memory, false);
   }
 
+  replan(layers: readonly number[]): void {
+    this.#plan = { layers, earlyExit: false };
+    this.#active.tap?.plan(layers, false);
+    if (this.#active === this.#plain && this.info.reading === 'layer-input')
+      this.#wantInputs(layers);
+  }
+
   decode(batch: Batch): void {
     const { tap, handle } = this.#active;
     this.#batch.fill(batch);
@@ -183,8 +190,8 @@ export class LlamaBackend implements Backend {
     this.#binding.memoryRemove(this.#active.memory, sequence, -1, -1);
   }
 
-  truncateSequence(sequence: number, length: number): void {
-    this.#binding.memoryRemove(this.#active.memory, sequence, length, -1);
+  truncateSequence(sequence: number, length: number): boolean {
+    return this.#binding.memoryRemove(this.#active.memory, sequence, length, -1) as boolean;
   }
 
   grammar(text: string): GrammarState {

@@ -1,13 +1,13 @@
 /**
- * @file The engine's child process: owns the native library, runs one call after another, answers by
- * messages. If native code aborts, only this process ends; the client sees it and starts a new one.
+ * @file The engine's child process: owns the native library, answers by messages. Replies of several calls are
+ * written side by side; whatever else uses the engine waits for its turn. If native code aborts, only this process ends; the client sees it and starts a new one.
  */
 import { LimbicError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
-import { generate } from '../generation.ts';
 import { lens } from '../lens.ts';
 import { piecesOf } from '../pieces.ts';
 import { capture, project, score } from '../runner.ts';
+import { generate, Scheduler } from '../scheduler.ts';
 import { selfTest } from '../self-test.ts';
 import { LlamaBackend } from './backend.ts';
 import { bind } from './binding.ts';
@@ -15,9 +15,8 @@ import { describeDevice, quietLog } from './device.ts';
 import { findLibrary } from './library.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
 
-let backend: Backend | undefined;
+let engine: { backend: Backend; scheduler: Scheduler } | undefined;
 const aborts = new Map<number, AbortController>();
-let queue: Promise<void> = Promise.resolve();
 
 function send(message: FromHost): void {
   process.send?.(message);
@@ -30,37 +29,42 @@ function open(options: OpenOptions): { info: Backend['info']; selfTest: number }
   });
   const binding = bind(library);
   quietLog(binding);
-  backend = new LlamaBackend(binding, options, describeDevice(binding, library));
-  return { info: backend.info, selfTest: selfTest(backend) };
-}
-
-function opened(): Backend {
-  if (backend === undefined) throw new TypeError('the engine host was called before open');
-  return backend;
+  const backend = new LlamaBackend(binding, options, describeDevice(binding, library));
+  const deviation = selfTest(backend);
+  engine = { backend, scheduler: new Scheduler(backend) };
+  return { info: backend.info, selfTest: deviation };
 }
 
 async function perform(id: number, call: Call, signal: AbortSignal): Promise<Answer> {
+  if (call.name === 'open') return open(call.options);
+  if (engine === undefined) throw new TypeError('the engine host was called before open');
+  const { backend, scheduler } = engine;
   const onProgress = (done: number): void => send({ type: 'progress', id, done });
+  const listening = <T>(
+    options: T,
+  ): T & { signal: AbortSignal; onProgress: typeof onProgress } => ({
+    ...options,
+    signal,
+    onProgress,
+  });
   switch (call.name) {
-    case 'open':
-      return open(call.options);
     case 'tokenize':
-      return opened().tokenize(call.text, call.addSpecial, call.parseSpecial);
+      return backend.tokenize(call.text, call.addSpecial, call.parseSpecial);
     case 'pieces':
-      return piecesOf(opened(), call.tokens);
+      return piecesOf(backend, call.tokens);
     case 'capture':
-      return capture(opened(), call.sequences, { ...call.options, signal, onProgress });
+      return scheduler.alone(() => capture(backend, call.sequences, listening(call.options)));
     case 'project':
-      return project(opened(), call.sequences, { ...call.options, signal, onProgress });
+      return scheduler.alone(() => project(backend, call.sequences, listening(call.options)));
     case 'lens':
-      return lens(opened(), call.prompts, call.vectors, { ...call.options, signal, onProgress });
+      return scheduler.alone(() =>
+        lens(backend, call.prompts, call.vectors, listening(call.options)),
+      );
     case 'score':
-      return score(opened(), call.requests, { ...call.options, signal, onProgress });
+      return scheduler.alone(() => score(backend, call.requests, listening(call.options)));
     case 'generate':
-      return generate(opened(), call.requests, {
-        ...call.options,
-        signal,
-        onProgress,
+      return generate(scheduler, call.requests, {
+        ...listening(call.options),
         ...(call.streams ? { onToken: (token): void => send({ type: 'token', id, token }) } : {}),
       });
   }
@@ -92,7 +96,7 @@ process.on('message', (message: ToHost) => {
     return;
   }
   aborts.set(message.id, new AbortController());
-  queue = queue.then(() => handle(message.id, message.call));
+  void handle(message.id, message.call);
 });
 // The parent decides when to stop: Ctrl-C in the terminal reaches this process too.
 process.on('SIGINT', () => {});

@@ -83,6 +83,10 @@ class ToyBackend implements Backend {
     this.#caches.clear();
   }
 
+  replan(layers: readonly number[]): void {
+    this.#plan = { layers, earlyExit: false };
+  }
+
   decode(batch: Batch): void {
     if (this.#isClosed) throw new DisposedError('the toy engine');
     this.#check(batch);
@@ -142,8 +146,9 @@ class ToyBackend implements Backend {
     this.#caches.delete(sequence);
   }
 
-  truncateSequence(sequence: number, length: number): void {
+  truncateSequence(sequence: number, length: number): boolean {
     this.copySequence(sequence, sequence, length);
+    return true;
   }
 
   grammar(): never {

@@ -1,0 +1,179 @@
+/** @file `limbic watch -- COMMAND`: runs an agent against a local model and logs what it read meanwhile. */
+import { type ChildProcess, spawn } from 'node:child_process';
+
+import type { MonitorEvent } from '../api/chat.ts';
+import type { RunDetail, SharedConversation } from '../api/lab.ts';
+import { signed } from '../charts/terminal.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
+import { mean, quantile } from '../math/stats.ts';
+import { createApp } from '../server/app.ts';
+import { startServer } from '../server/listen.ts';
+import { offlinePage } from '../server/offline-page.ts';
+import { conversationsOf } from '../server/runs.ts';
+import { readRun } from '../store/runs.ts';
+import { centreAndSpread } from '../vectors/calibration.ts';
+import type { VectorPack } from '../vectors/pack.ts';
+import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
+import { baseDeps, monitorOptions, openForServer, startRun, watchingOf } from './serve.ts';
+
+export const watchCommand: Command = {
+  name: 'watch',
+  summary: 'run an agent on a local model, log its conversations, and act on their emotions',
+  usage: '[--rules R] [--thermostat T] -- COMMAND [ARGUMENTS]',
+  description:
+    'COMMAND finds the model through OPENAI_BASE_URL, OPENAI_API_KEY and OPENAI_MODEL, as the OpenAI clients do. Its exit status is the exit status here. The run keeps every conversation with its readings, and a report that opens anywhere.',
+  options: {
+    ...modelOptions,
+    ...packOption,
+    ...monitorOptions,
+    port: { type: 'string', value: 'N', summary: 'port (default: any free one)' },
+    ...jsonOption,
+  },
+  examples: [
+    'limbic watch -- python agent.py',
+    'limbic watch --model qwen2.5-coder-1.5b --rules "desperate > p99 for 20 tokens -> stop" -- node agent.js',
+    'limbic watch --thermostat "calm up to 0.1 while desperate > p95" -- ./agent.sh',
+  ],
+  run: async (context) => {
+    const { values, positionals, signal } = context;
+    const [program, ...args] = positionals;
+    if (program === undefined)
+      throw new InvalidInputError('watch: expected a command, got none', {
+        hint: 'for example: limbic watch -- node agent.js',
+      });
+    const watching = watchingOf(values);
+    const port = wholeNumber(values, 'port', { min: 0, max: 65_535, fallback: 0 });
+    const { model: opened, pack } = await openForServer(context);
+    await using model = opened;
+    using run = startRun('watch', positionals.join(' '), model, pack);
+    const deps = baseDeps(model, pack, values);
+    const app = createApp({
+      ...deps,
+      ...watching,
+      token: null,
+      allowedHosts: [],
+      log: run,
+      onEvent: (event, conversation) => console.error(`limbic: ${describe(event, conversation)}`),
+    });
+    await using server = await startServer(app, { host: '127.0.0.1', port });
+    console.error(`limbic: ${server.url} shows the run while it goes on`);
+    const status = await runCommand([program, ...args], {
+      environment: {
+        OPENAI_BASE_URL: `${server.url}/v1`,
+        OPENAI_API_KEY: 'limbic',
+        OPENAI_MODEL: model.info.name,
+      },
+      signal,
+    });
+    await server.close();
+    run.finish(signal.aborted ? 'stopped' : 'done', { status });
+    const conversations = await conversationsOf(readRun(run.id, deps.runs.folder));
+    run.writeReport(
+      offlinePage(deps.webFolder, sharedOf(conversations, { pack, shown: deps.shown })),
+    );
+    const summary = summaryOf(conversations, { pack, shown: deps.shown });
+    if (values['json'] === true)
+      console.log(JSON.stringify({ run: run.id, path: run.path, status, ...summary }, null, 2));
+    else console.error(inWords(summary, run.path));
+    return status;
+  },
+};
+
+function describe({ kind, rule, emotion, value, index }: MonitorEvent, name: string): string {
+  const what = {
+    rule: 'rule',
+    stop: 'stopped by',
+    'thermostat-on': 'on:',
+    'thermostat-off': 'off:',
+  };
+  return `${what[kind]} ${rule} (${emotion} ${signed(value)} at token ${index} of ${name})`;
+}
+
+/** Runs the command in this terminal and returns its exit status; 130 after Ctrl-C. */
+async function runCommand(
+  [program = '', ...args]: readonly string[],
+  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal },
+): Promise<number> {
+  const child: ChildProcess = spawn(program, args, {
+    stdio: 'inherit',
+    env: { ...process.env, ...environment },
+  });
+  const stop = (): void => void child.kill('SIGINT');
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', (cause) =>
+        reject(new NotFoundError(`command (${cause.message})`, program)),
+      );
+      child.once('close', (code) => resolve(signal.aborted ? 130 : (code ?? 1)));
+    });
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+interface Shown {
+  readonly pack: VectorPack;
+  readonly shown: readonly string[];
+}
+
+/** All conversations after one another, as the offline page takes them. */
+function sharedOf(
+  conversations: RunDetail['conversations'],
+  { pack, shown }: Shown,
+): SharedConversation {
+  return {
+    title: `limbic watch, ${conversations.length} ${conversations.length === 1 ? 'conversation' : 'conversations'}`,
+    emotions: [...shown],
+    turns: conversations.flatMap(({ turns }) => turns),
+    model: pack.modelName,
+    layer: pack.bestLayer,
+    scale: Object.fromEntries(shown.map((name) => [name, centreAndSpread(pack, name)])),
+    date: new Date().toISOString(),
+  };
+}
+
+interface Summary {
+  readonly conversations: number;
+  readonly replies: number;
+  readonly tokens: number;
+  readonly events: number;
+  /** Standard deviations above neutral text, over all tokens of the replies; null without tokens. */
+  readonly emotions: readonly { name: string; mean: number | null; p95: number | null }[];
+}
+
+function summaryOf(conversations: RunDetail['conversations'], { pack, shown }: Shown): Summary {
+  const replies = conversations
+    .flatMap(({ turns }) => turns)
+    .filter(({ role }) => role === 'assistant');
+  const tokens = replies.flatMap((turn) => turn.tokens ?? []);
+  return {
+    conversations: conversations.length,
+    replies: replies.length,
+    tokens: tokens.length,
+    events: replies.reduce((sum, { events }) => sum + (events?.length ?? 0), 0),
+    emotions: shown.map((name) => {
+      const { median, spread } = centreAndSpread(pack, name);
+      const z = tokens.map(({ readouts }) => ((readouts[name] ?? NaN) - median) / spread);
+      return z.length === 0
+        ? { name, mean: null, p95: null }
+        : { name, mean: mean(z), p95: quantile(z, 0.95) };
+    }),
+  };
+}
+
+function inWords(
+  { conversations, replies, tokens, events, emotions }: Summary,
+  path: string,
+): string {
+  const rows = emotions.map(({ name, mean: centre, p95 }) =>
+    centre === null || p95 === null
+      ? `  ${name.padEnd(14)} no tokens`
+      : `  ${name.padEnd(14)} mean ${signed(centre, 1)}, 95th percentile ${signed(p95, 1)}`,
+  );
+  return [
+    `limbic: ${conversations} conversations, ${replies} replies, ${tokens} tokens, ${events} events; standard deviations above neutral text:`,
+    ...rows,
+    `report: ${path}/report.html`,
+  ].join('\n');
+}

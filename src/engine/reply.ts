@@ -1,0 +1,253 @@
+/** @file One reply that is being written: what is chosen, what is read, what steers it. */
+import { createHash } from 'node:crypto';
+
+import { InvalidInputError } from '../errors.ts';
+import { type Random, randomFrom } from '../math/random.ts';
+import type { Backend, GrammarState } from './backend.ts';
+import type {
+  Generated,
+  GeneratedToken,
+  GenerateOptions,
+  GenerateRequest,
+  Probe,
+  Thermostat,
+} from './engine.ts';
+import { createReader, type Reader } from './runner.ts';
+import { alternatives, logSumExp, pick } from './sampling.ts';
+import type { Sequence } from './sequence-pool.ts';
+
+type Vectors = ReadonlyMap<number, Float32Array>;
+
+/** Steering without vectors. */
+export const bare = 'bare';
+
+/** Names vectors by their content. */
+function keyOfVectors(vectors: Vectors | null): string {
+  if (vectors === null || vectors.size === 0) return bare;
+  const hash = createHash('sha1');
+  for (const [layer, vector] of vectors) hash.update(`${layer}:`).update(bytesOf(vector));
+  return hash.digest('base64');
+}
+
+/** Names probes by their content. */
+function keyOfProbes(probes: readonly Probe[]): string {
+  const hash = createHash('sha1');
+  for (const { layer, directions, bias, scale } of probes)
+    hash.update(`${layer}:${scale}:`).update(bytesOf(directions)).update(bytesOf(bias));
+  return hash.digest('base64');
+}
+
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+export class Reply {
+  readonly request: GenerateRequest;
+  readonly options: GenerateOptions;
+  /** Prompt and what was written before. */
+  readonly given: Int32Array;
+  readonly reader: Reader;
+  readonly probesKey: string;
+  readonly promptReadings: Float32Array;
+  readonly tokens: GeneratedToken[] = [];
+  /** Positions of `given` that are in the cache. */
+  fed = 0;
+  reused = 0;
+  sequence: Sequence | null = null;
+  /** The token chosen last, not yet decoded. */
+  pending: Omit<GeneratedToken, 'readings' | 'dose'> | null = null;
+  stopReason: Generated['stopReason'] | null = null;
+  readonly #index: number;
+  readonly #backend: Backend;
+  readonly #random: Random;
+  readonly #decoder = new TextDecoder();
+  readonly #baseKey: string;
+  readonly #thermostatKey: string;
+  #grammar: GrammarState | null = null;
+  #text = '';
+  #writtenLength = 0;
+  /** Smoothed reading of the thermostat. */
+  #level: number | null = null;
+  #dose = 0;
+
+  /** Throws InvalidInputError for a request that can never run. */
+  constructor(backend: Backend, request: GenerateRequest, options: GenerateOptions, index: number) {
+    const { contextLength } = backend.info;
+    if (request.prompt.length === 0)
+      throw new InvalidInputError('generate: expected a prompt, got no tokens');
+    if (request.prompt.length + request.maxTokens > contextLength)
+      throw new InvalidInputError(
+        `generate: expected prompt and reply within ${contextLength} tokens, got ${request.prompt.length} + ${request.maxTokens}`,
+        { hint: 'raise --context or lower --max-tokens' },
+      );
+    this.#backend = backend;
+    this.#index = index;
+    this.request = request;
+    this.options = options;
+    this.given = Int32Array.from([...request.prompt, ...(request.written ?? [])]);
+    this.reader = createReader(backend, options.probes ?? []);
+    this.promptReadings = new Float32Array(request.prompt.length * this.reader.count);
+    this.probesKey = options.reuse ? keyOfProbes(options.probes ?? []) : '';
+    this.#random = randomFrom(request.seed ?? 0);
+    this.#baseKey = keyOfVectors(options.steering?.vectors ?? null);
+    this.#thermostatKey = keyOfVectors(options.thermostat?.vectors ?? null);
+  }
+
+  /** Names the steering of the positions of the prompt. */
+  get promptSteering(): string {
+    return this.options.steering?.phase === 'reply' ? bare : this.#baseKey;
+  }
+
+  /** Names the steering under which position `at` is computed now. */
+  steeringAt(at: number): string {
+    if (at < this.request.prompt.length) return this.promptSteering;
+    return this.#dose === 0
+      ? this.#baseKey
+      : `${this.#baseKey} ${this.#thermostatKey} ${this.#dose}`;
+  }
+
+  /** The vectors of `steeringAt`. */
+  vectorsAt(at: number): Vectors | null {
+    const { steering, thermostat } = this.options;
+    const base = steering?.vectors ?? null;
+    if (at < this.request.prompt.length) return steering?.phase === 'reply' ? null : base;
+    if (this.#dose === 0 || thermostat == null) return base;
+    return added(base, thermostat.vectors, this.#dose);
+  }
+
+  /** Takes up what was written before: text, grammar and randomness stand where they stood. */
+  start(): void {
+    const { request } = this;
+    if (request.grammar !== undefined) this.#grammar = this.#backend.grammar(request.grammar);
+    for (const token of request.written ?? []) {
+      this.#grammar?.accept(token);
+      this.#text += this.#decoder.decode(this.#backend.piece(token), { stream: true });
+      if ((request.temperature ?? 0) > 0) this.#random();
+    }
+    this.#writtenLength = this.#text.length;
+  }
+
+  /** Position of the pending token. */
+  get position(): number {
+    return this.given.length + this.tokens.length;
+  }
+
+  /** Moves the pending token to the reply; row -1 means that it was not decoded. */
+  settle(row: number): GeneratedToken | null {
+    if (this.pending === null) return null;
+    const readings = new Float32Array(this.reader.count);
+    if (row >= 0) this.reader.read(row, readings, 0);
+    const token: GeneratedToken = { ...this.pending, readings, dose: this.#dose };
+    this.tokens.push(token);
+    this.pending = null;
+    if (row >= 0) this.#regulate(readings);
+    return token;
+  }
+
+  /** Samples the next token into `pending`, or ends the reply. */
+  choose(logits: Float32Array): void {
+    const { request } = this;
+    const index = (request.written?.length ?? 0) + this.tokens.length;
+    if (index >= request.maxTokens) {
+      this.stopReason = 'length';
+      return;
+    }
+    const token = pick(this.#shaped(logits), request, this.#random);
+    if (this.#backend.isEnd(token)) {
+      this.stopReason = 'end';
+      return;
+    }
+    this.#grammar?.accept(token);
+    const text = this.#decoder.decode(this.#backend.piece(token), { stream: true });
+    if (this.#cutAtStop(text)) return;
+    this.pending = {
+      sequence: this.#index,
+      index,
+      token,
+      text,
+      logprob: (logits[token] ?? -Infinity) - logSumExp(logits),
+      alternatives: alternatives(logits, request.topLogprobs ?? 0, (id) =>
+        Buffer.from(this.#backend.piece(id)).toString(),
+      ),
+    };
+    if (index + 1 >= request.maxTokens) this.stopReason = 'length';
+  }
+
+  end(): Generated {
+    return {
+      text: this.#text.slice(this.#writtenLength),
+      tokens: this.tokens,
+      stopReason: this.stopReason ?? 'length',
+      promptReadings: this.promptReadings,
+      reused: this.reused,
+    };
+  }
+
+  dispose(): void {
+    this.#grammar?.dispose();
+    this.#grammar = null;
+  }
+
+  #shaped(logits: Float32Array): Float32Array {
+    const { logitBias } = this.request;
+    if (this.#grammar === null && logitBias === undefined) return logits;
+    const shaped = logits.slice();
+    for (const [token, bias] of logitBias ?? [])
+      shaped[token] = (shaped[token] ?? -Infinity) + bias;
+    this.#grammar?.mask(shaped);
+    return shaped;
+  }
+
+  /** Adds text; true (and the text cut) if a stop string is complete now. */
+  #cutAtStop(text: string): boolean {
+    this.#text += text;
+    for (const stop of this.request.stop ?? []) {
+      const from = Math.max(0, this.#text.length - text.length - stop.length);
+      const at = stop === '' ? -1 : this.#text.indexOf(stop, from);
+      if (at < 0) continue;
+      this.#text = this.#text.slice(0, at);
+      this.stopReason = 'stop-string';
+      return true;
+    }
+    return false;
+  }
+
+  #regulate(readings: Float32Array): void {
+    const { thermostat } = this.options;
+    if (thermostat == null) return;
+    this.#level = smoothed(thermostat, this.#level, readings[thermostat.reading] ?? NaN);
+    this.#dose = doseFor(thermostat, this.#level);
+  }
+}
+
+/** The exponential mean that halves the weight of a reading every `halfLife` tokens. */
+function smoothed(
+  { halfLife }: Pick<Thermostat, 'halfLife'>,
+  level: number | null,
+  reading: number,
+): number {
+  if (level === null) return reading;
+  const kept = 0.5 ** (1 / halfLife);
+  return level * kept + reading * (1 - kept);
+}
+
+/** Dose in proportion to the excess, from 0 to the limit, in steps of 0.001 so that it settles. */
+function doseFor(
+  { threshold, gain, limit }: Pick<Thermostat, 'threshold' | 'gain' | 'limit'>,
+  level: number,
+): number {
+  const dose = Math.min(limit, Math.max(0, gain * (level - threshold)));
+  return Math.round(dose * 1000) / 1000 || 0;
+}
+
+/** base + dose * vectors, layer by layer. */
+function added(base: Vectors | null, vectors: Vectors, dose: number): Vectors {
+  const sum = new Map<number, Float32Array>();
+  for (const [layer, vector] of base ?? []) sum.set(layer, vector.slice());
+  for (const [layer, vector] of vectors) {
+    const target = sum.get(layer) ?? new Float32Array(vector.length);
+    for (const [k, value] of vector.entries()) target[k] = (target[k] ?? 0) + dose * value;
+    sum.set(layer, target);
+  }
+  return sum;
+}

@@ -1,0 +1,394 @@
+/**
+ * @file Runs on disk. A run is a folder: manifest.json (what ran), events.jsonl (one record a line, only
+ * ever appended to), summary.json (written at the end) and perhaps report.html. A line reaches the system
+ * before `append` returns, so a killed process loses at most the line that it was writing; the disk is
+ * forced only at the end, so a power cut may lose the last seconds.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  closeSync,
+  createReadStream,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+import { z } from 'zod';
+
+import type { RunSummary } from '../api/lab.ts';
+import {
+  ConflictError,
+  DisposedError,
+  FormatError,
+  InvalidInputError,
+  LimbicError,
+  NotFoundError,
+  UnavailableError,
+} from '../errors.ts';
+import { limbicHome } from './cache.ts';
+import { acquireLock, holderOf } from './lock.ts';
+
+/** Version of the manifest and of the files beside it; a change of their meaning raises it. */
+const version = 1;
+const idPattern = /^[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,40}-[0-9a-f]{4}$/;
+const kindPattern = /^[a-z0-9-]{1,40}$/;
+/** Bytes read at a time where lines are counted. */
+const chunkSize = 1 << 20;
+const newline = 10;
+
+const runManifestSchema = z.object({
+  version: z.literal(version),
+  id: z.string().regex(idPattern),
+  /** What made it: `watch`, `serve` or the name of a study. */
+  kind: z.string().regex(kindPattern),
+  title: z.string(),
+  model: z.string(),
+  fingerprint: z.string(),
+  packHash: z.string().nullable(),
+  limbicVersion: z.string(),
+  /** ISO 8601, UTC. */
+  started: z.iso.datetime(),
+  /** Process that made the run; one that went on with it later is not noted here. */
+  pid: z.number().int(),
+  parameters: z.record(z.string(), z.unknown()),
+});
+export type RunManifest = z.infer<typeof runManifestSchema>;
+
+const endingSchema = z.object({
+  status: z.enum(['done', 'stopped']),
+  ended: z.iso.datetime(),
+  records: z.number().int().min(0),
+  summary: z.record(z.string(), z.unknown()),
+});
+
+export type NewRun = Omit<RunManifest, 'version' | 'id' | 'started' | 'pid'>;
+
+export interface StoredRun {
+  readonly manifest: RunManifest;
+  /** What `finish` was given; null while the run has not ended. */
+  readonly summary: Readonly<Record<string, unknown>> | null;
+  readonly status: RunSummary['status'];
+  /** Complete lines; a line that is being written now, or was torn by a kill, is not one. */
+  readonly records: number;
+  readonly hasReport: boolean;
+  /** The records in order, one line in memory at a time. Throws FormatError at a line that is not JSON. */
+  events(): AsyncGenerator;
+}
+
+/** The folder of all runs; it may not be there yet. */
+export function runsFolder(): string {
+  return join(limbicHome(), 'runs');
+}
+
+/** A run that this process writes. Disposing it without `finish` leaves it interrupted, to go on with later. */
+export class Run implements Disposable {
+  readonly id: string;
+  /** The run's folder. */
+  readonly path: string;
+  readonly manifest: RunManifest;
+  /** Bytes of a torn last line that opening removed; 0 for a new run. */
+  readonly droppedBytes: number;
+  #records: number;
+  #bytes: number;
+  #file: number | null;
+  readonly #release: () => void;
+
+  /** Use createRun or openRun. `release` gives the lock back; the run owns it from here on. */
+  constructor(path: string, manifest: RunManifest, release: () => void) {
+    const events = join(path, 'events.jsonl');
+    this.id = manifest.id;
+    this.path = path;
+    this.manifest = manifest;
+    this.#release = release;
+    this.#file = openSync(events, 'a');
+    const { records, completeBytes, bytes } = countLines(events);
+    ftruncateSync(this.#file, completeBytes);
+    this.droppedBytes = bytes - completeBytes;
+    this.#records = records;
+    this.#bytes = completeBytes;
+  }
+
+  /** Records written so far, those before a reopening included. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Writes one line; it survives a kill of this process. Throws UnavailableError if the disk refuses it. */
+  append(record: object): void {
+    const file = this.#open();
+    const line = Buffer.from(`${JSON.stringify(record)}\n`);
+    try {
+      appendFileSync(file, line);
+    } catch (cause) {
+      this.#undo(file);
+      throw notWritten(join(this.path, 'events.jsonl'), cause);
+    }
+    this.#bytes += line.length;
+    this.#records += 1;
+  }
+
+  /** Writes the summary, forces all to the disk and gives the lock back. DisposedError if it was closed. */
+  finish(status: 'done' | 'stopped', summary: object): void {
+    fsyncSync(this.#open());
+    const ended = new Date().toISOString();
+    writeJson(join(this.path, 'summary.json'), { status, ended, records: this.#records, summary });
+    this[Symbol.dispose]();
+  }
+
+  /** Writes report.html, before or after `finish`; a report that is there is replaced. */
+  writeReport(html: string): void {
+    writeWhole(join(this.path, 'report.html'), html);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#file === null) return;
+    closeSync(this.#file);
+    this.#file = null;
+    this.#release();
+  }
+
+  #open(): number {
+    if (this.#file === null) throw new DisposedError(`run ${this.id}`);
+    return this.#file;
+  }
+
+  /** Takes back what a failed write left, so that the next line does not begin inside a torn one. */
+  #undo(file: number): void {
+    try {
+      ftruncateSync(file, this.#bytes);
+    } catch {
+      // The torn line stays, so nothing may follow it; the next opening drops it.
+      this[Symbol.dispose]();
+    }
+  }
+}
+
+/**
+ * Makes a run's folder and takes its lock. The id is `<yyyymmdd-hhmmss>-<kind>-<4 hex digits>`, in UTC.
+ * @param folder @default runsFolder()
+ */
+export function createRun(about: NewRun, folder: string = runsFolder()): Run {
+  if (!kindPattern.test(about.kind)) {
+    throw new InvalidInputError(
+      `run: expected a kind of 1 to 40 of a-z, 0-9 and "-", got "${about.kind.slice(0, 80)}"`,
+    );
+  }
+  const started = new Date().toISOString();
+  mkdirSync(folder, { recursive: true });
+  const id = makeFolder(folder, `${stampOf(started)}-${about.kind}`);
+  const path = join(folder, id);
+  const release = acquireLock(join(path, 'lock'), `run ${id}`);
+  try {
+    const { kind, title, model, fingerprint, packHash, limbicVersion, parameters } = about;
+    const head = { version, id, kind, title, model, fingerprint, packHash, limbicVersion } as const;
+    const manifest: RunManifest = { ...head, started, pid: process.pid, parameters };
+    writeJson(join(path, 'manifest.json'), manifest);
+    return new Run(path, manifest, release);
+  } catch (error) {
+    rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** `2026-01-31T09:05:00.000Z` as `20260131-090500`. */
+function stampOf(iso: string): string {
+  return iso.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+}
+
+/** Makes the first folder `<stem>-<4 hex digits>` that is not there and returns its name. */
+function makeFolder(folder: string, stem: string): string {
+  for (;;) {
+    const id = `${stem}-${randomBytes(2).toString('hex')}`;
+    try {
+      mkdirSync(join(folder, id));
+      return id;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/**
+ * Takes up a run again that was killed or stopped; its torn last line, if any, is cut off. Throws
+ * NotFoundError, FormatError, and ConflictError if a living process holds the run or it is done.
+ * @param folder @default runsFolder()
+ */
+export function openRun(id: string, folder: string = runsFolder()): Run {
+  const path = pathOf(id, folder);
+  const manifest = readManifest(id, path);
+  const release = acquireLock(join(path, 'lock'), `run ${id}`);
+  try {
+    if (readEnding(path)?.status === 'done') {
+      throw new ConflictError(`run ${id}: expected one that is not done, got one that is`, {
+        hint: 'start a new run',
+      });
+    }
+    rmSync(join(path, 'summary.json'), { force: true });
+    return new Run(path, manifest, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/**
+ * What is stored of a run, whether it has ended or not. Throws NotFoundError; FormatError if a file of it
+ * is damaged.
+ * @param folder @default runsFolder()
+ */
+export function readRun(id: string, folder: string = runsFolder()): StoredRun {
+  const path = pathOf(id, folder);
+  const manifest = readManifest(id, path);
+  // Before the summary: a run that ends in between is then running, and not interrupted.
+  const isHeld = holderOf(join(path, 'lock')) !== null;
+  const ending = readEnding(path);
+  const events = join(path, 'events.jsonl');
+  return {
+    manifest,
+    summary: ending?.summary ?? null,
+    status: isHeld ? 'running' : (ending?.status ?? 'interrupted'),
+    records: ending?.records ?? countLines(events).records,
+    hasReport: existsSync(join(path, 'report.html')),
+    events: () => eventsOf(events),
+  };
+}
+
+/** All runs, newest first; folders that hold no readable run are left out. @param folder @default runsFolder() */
+export function listRuns(folder: string = runsFolder()): RunSummary[] {
+  return idsIn(folder)
+    .flatMap((id) => summaryOf(id, folder) ?? [])
+    .toSorted((a, b) => (a.started + a.id < b.started + b.id ? 1 : -1));
+}
+
+function summaryOf(id: string, folder: string): RunSummary | null {
+  try {
+    const { manifest, status, records, hasReport } = readRun(id, folder);
+    const { kind, title, model, started } = manifest;
+    return { id, kind, title, model, started, status, records, hasReport };
+  } catch {
+    // One damaged run must not hide the others; readRun of its id says what is wrong.
+    return null;
+  }
+}
+
+function idsIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).filter((name) => idPattern.test(name)) : [];
+}
+
+/** The folder of a run. What is not an id by its form never becomes part of a path. */
+function pathOf(id: string, folder: string): string {
+  if (!idPattern.test(id)) throw new NotFoundError('run', id.slice(0, 80));
+  const path = join(folder, id);
+  if (!existsSync(join(path, 'manifest.json'))) throw new NotFoundError('run', id, idsIn(folder));
+  return path;
+}
+
+function readManifest(id: string, path: string): RunManifest {
+  const file = join(path, 'manifest.json');
+  const manifest = readJson(file, z.looseObject({ version: z.number() }));
+  if (manifest.version > version) {
+    throw new LimbicError(
+      'record-version',
+      `run ${id}: expected version ${version}, got ${manifest.version}`,
+      { hint: 'a newer limbic wrote it; update limbic' },
+    );
+  }
+  return readJson(file, runManifestSchema);
+}
+
+function readEnding(path: string): z.infer<typeof endingSchema> | null {
+  const file = join(path, 'summary.json');
+  return existsSync(file) ? readJson(file, endingSchema) : null;
+}
+
+function readJson<T>(file: string, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (cause) {
+    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
+    const why =
+      issue === undefined
+        ? `expected readable JSON, got ${(cause as NodeJS.ErrnoException).code ?? 'other text'}`
+        : `${issue.path.join('.') || 'value'}: ${issue.message}`;
+    throw new FormatError(file, 0, why, { cause });
+  }
+}
+
+function writeJson(file: string, value: object): void {
+  writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Writes a file so that a reader finds the old content or the new, never a part. */
+function writeWhole(file: string, content: string): void {
+  try {
+    writeFileSync(`${file}.part`, content, { flush: true });
+    renameSync(`${file}.part`, file);
+  } catch (cause) {
+    throw notWritten(file, cause);
+  }
+}
+
+function notWritten(file: string, cause: unknown): UnavailableError {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return new UnavailableError(`${file}: expected to write it, got ${code}`, {
+    cause,
+    hint: 'make room on that disk or set LIMBIC_HOME to another one',
+  });
+}
+
+/** Counts the complete lines of a file without parsing them; all zero if it is not there. */
+function countLines(path: string): Record<'records' | 'completeBytes' | 'bytes', number> {
+  if (!existsSync(path)) return { records: 0, completeBytes: 0, bytes: 0 };
+  const file = openSync(path, 'r');
+  const chunk = Buffer.alloc(chunkSize);
+  let [records, completeBytes, bytes] = [0, 0, 0];
+  try {
+    for (let length = 1; length > 0; bytes += length) {
+      length = readSync(file, chunk, 0, chunkSize, bytes);
+      const part = chunk.subarray(0, length);
+      for (let at = part.indexOf(newline); at !== -1; at = part.indexOf(newline, at + 1)) {
+        records += 1;
+        completeBytes = bytes + at + 1;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+  return { records, completeBytes, bytes };
+}
+
+async function* eventsOf(path: string): AsyncGenerator {
+  if (!existsSync(path)) return;
+  let [number, offset] = [1, 0];
+  let pieces: Buffer[] = [];
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let from = 0;
+    for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
+      const line = Buffer.concat([...pieces, chunk.subarray(from, to)]);
+      yield parseRecord(line.toString(), { path, number, offset });
+      pieces = [];
+      from = to + 1;
+      number += 1;
+      offset += line.length + 1;
+    }
+    pieces.push(chunk.subarray(from));
+  }
+}
+
+function parseRecord(line: string, at: { path: string; number: number; offset: number }): unknown {
+  try {
+    return JSON.parse(line) as unknown;
+  } catch (cause) {
+    throw new FormatError(at.path, at.offset, `line ${at.number}: not JSON`, { cause });
+  }
+}
