@@ -56,7 +56,15 @@ export class HostClient implements AsyncDisposable {
   async call(call: Call, listeners: Listeners): Promise<Answer> {
     listeners.signal?.throwIfAborted();
     await this.open();
-    return this.#send(call, listeners);
+    try {
+      return await this.#send(call, listeners);
+    } catch (error) {
+      // Not what killed the child, and of no other effect than its answer: asked once more.
+      const isLookup = call.name === 'tokenize' || call.name === 'pieces';
+      if (!isLookup || !(error instanceof EngineError) || this.#closed) throw error;
+      await this.open();
+      return this.#send(call, listeners);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,162 @@
+/** @file One run: its conversations as they were logged, followed while it runs. */
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import type { RunDetail, Turn } from '../../src/api/lab.ts';
+import { type Message, messageOfTurn, setTokens } from '../chat/message.ts';
+import type { Session } from '../chat/session.ts';
+import { type Client, problemOf } from '../client/client.ts';
+import { Failure, Waiting } from '../controls/loading.tsx';
+import { ReadingPanel } from './reading-panel.tsx';
+import { formatHash } from './routes.ts';
+import { formatMoment, openReport } from './run-facts.ts';
+
+const pollMs = 1000;
+
+/**
+ * The messages of turns, the old objects where they are the same turn, so that what is on the page stays. A new
+ * list only if there are other messages.
+ */
+export function followTurns(
+  old: readonly Message[],
+  name: string,
+  turns: readonly Turn[],
+): readonly Message[] {
+  const next = turns.map((turn, i) => {
+    const before = old[i];
+    const grew = turn.content.startsWith(before?.content ?? '');
+    if (!before || before.role !== turn.role || !grew) return messageOfTurn(`${name}-${i}`, turn);
+    before.content = turn.content;
+    const count = turn.tokens?.length ?? 0;
+    if (count !== before.tokens.length || (turn.events?.length ?? 0) !== before.events.length) {
+      before.events = [...(turn.events ?? [])];
+      setTokens(before, [...(turn.tokens ?? [])]);
+    }
+    return before;
+  });
+  const isSame = next.length === old.length && next.every((message, i) => message === old[i]);
+  return isSame ? old : next;
+}
+
+interface Followed {
+  readonly run: RunDetail | null;
+  readonly problem: string | null;
+  readonly retry: () => void;
+}
+
+/** Loads a run, and again each second while it runs. */
+function useRun(client: Client, id: string): Followed {
+  const [run, setRun] = useState<RunDetail | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => {
+    let isCurrent = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = async (): Promise<void> => {
+      try {
+        const next = await client.run(id);
+        if (!isCurrent) return;
+        setRun(next);
+        setProblem(null);
+        if (next.status === 'running') timer = setTimeout(() => void load(), pollMs);
+      } catch (error) {
+        if (isCurrent) setProblem(problemOf(error));
+      }
+    };
+    void load();
+    return () => {
+      isCurrent = false;
+      clearTimeout(timer);
+    };
+  }, [id, attempt]);
+  return { run, problem, retry: () => setAttempt(attempt + 1) };
+}
+
+interface RunHeadProps {
+  readonly client: Client;
+  readonly id: string;
+  readonly run: RunDetail | null;
+}
+
+function RunHead({ client, id, run }: RunHeadProps): JSX.Element {
+  if (!run) {
+    return (
+      <header>
+        <a href={formatHash('runs')}>Runs</a>
+        <h1>{id}</h1>
+      </header>
+    );
+  }
+  return (
+    <header>
+      <a href={formatHash('runs')}>Runs</a>
+      <h1>{run.title || id}</h1>
+      <span class={`status ${run.status}`}>{run.status}</span>
+      <span class="soft">
+        {run.kind}, {run.model}, {formatMoment(run.started)}, {run.records} records
+      </span>
+      {run.hasReport && (
+        <button type="button" onClick={() => void openReport(client, id)}>
+          Open the report
+        </button>
+      )}
+    </header>
+  );
+}
+
+interface ChooserProps {
+  readonly run: RunDetail;
+  readonly chosen: number;
+  readonly onChoose: (i: number) => void;
+}
+
+function Chooser({ run, chosen, onChoose }: ChooserProps): JSX.Element {
+  return (
+    <label class="row">
+      <span class="soft">Conversation</span>
+      <select value={chosen} onChange={(event) => onChoose(Number(event.currentTarget.value))}>
+        {run.conversations.map(({ name, turns }, i) => (
+          <option key={name} value={i}>
+            {name}, {turns.length} turns
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function RunPage({
+  session,
+  id,
+}: {
+  readonly session: Session;
+  readonly id: string;
+}): JSX.Element {
+  const { client, display } = session;
+  const { run, problem, retry } = useRun(client, id);
+  const [chosen, setChosen] = useState(0);
+  const shown = useRef<{ name: string; messages: readonly Message[] }>({ name: '', messages: [] });
+  const conversation = run?.conversations[chosen];
+  if (conversation) {
+    const { name } = conversation;
+    const old = shown.current.name === name ? shown.current.messages : [];
+    shown.current = { name, messages: followTurns(old, name, conversation.turns) };
+  }
+  return (
+    <div class="page">
+      <RunHead client={client} id={id} run={run} />
+      {problem && <Failure problem={problem} onRetry={retry} />}
+      {!run && !problem && <Waiting what="Loading the run" />}
+      {run && run.conversations.length > 0 && (
+        <Chooser run={run} chosen={chosen} onChoose={setChosen} />
+      )}
+      {run?.conversations.length === 0 && (
+        <div class="empty">
+          <h2>No conversations</h2>
+          <p>This run has logged none{run.status === 'running' ? ' yet' : ''}.</p>
+        </div>
+      )}
+      {conversation && <ReadingPanel messages={shown.current.messages} display={display} />}
+    </div>
+  );
+}
