@@ -4,7 +4,8 @@ import type { LlamaModel } from '../engine/llama/model.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, quantile } from '../math/stats.ts';
 import { buildSteering } from '../steering/steering.ts';
-import { makeProbe } from '../vectors/pack.ts';
+import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { openServerBench } from './bench-server.ts';
 import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
 import { openWithPack } from './make-pack.ts';
 import { createProgress } from './progress.ts';
@@ -18,7 +19,7 @@ interface Arm {
 
 export const benchCommand: Command = {
   name: 'bench',
-  summary: 'measure what reading, steering and early exit cost against the bare engine',
+  summary: 'measure what reading, steering, early exit and the server cost against the bare engine',
   usage: '[--model NAME] [--rounds N] [--json]',
   options: {
     ...modelOptions,
@@ -35,39 +36,23 @@ export const benchCommand: Command = {
     const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 15 });
     const { model: opened, pack } = await openWithPack(context);
     await using model = opened;
-    const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
-    const steering = buildSteering(pack, [{ emotion: pack.emotions[0] ?? '', dose: 0.01 }]);
-    const generation = (options: GenerateOptions) => (): Promise<number> =>
-      generate(model, options);
-    const arms: Arm[] = [
-      { name: 'generate, bare', baseline: 'generate, bare', run: generation({}) },
+    const arms = engineArms(model, pack);
+    await using server = await openServerBench(model, pack);
+    arms.push(
+      { name: 'chat reply, bare', baseline: 'chat reply, bare', run: server.bare },
       {
-        name: 'generate, 1 reading a token',
-        baseline: 'generate, bare',
-        run: generation({ probes: [makeProbe(pack, pack.emotions.slice(0, 1), pack.bestLayer)] }),
+        name: 'chat reply through the server, 8 readings',
+        baseline: 'chat reply, bare',
+        run: server.streamed,
       },
-      {
-        name: `generate, ${pack.emotions.length} readings a token`,
-        baseline: 'generate, bare',
-        run: generation({ probes }),
-      },
-      {
-        name: 'generate, readings and steering',
-        baseline: 'generate, bare',
-        run: generation({ probes, steering }),
-      },
-      {
-        name: 'prefill, bare full pass',
-        baseline: 'prefill, bare full pass',
-        run: () => prefill(model, null),
-      },
-      {
-        name: `prefill, all layers to ${pack.bestLayer}, early exit`,
-        baseline: 'prefill, bare full pass',
-        run: () => prefill(model, pack.bestLayer),
-      },
-    ];
+    );
     const rates = await measure(arms, rounds);
+    const waits: number[] = [];
+    for (let round = 0; round < rounds; round++) waits.push(await server.firstToken(round + 1000));
+    const firstTokenMs = {
+      median: quantile(waits, 0.5),
+      worst: Math.max(...waits),
+    };
     const result = arms.map(({ name, baseline }) => {
       const own = rates.get(name) ?? [];
       const base = rates.get(baseline) ?? [];
@@ -84,6 +69,7 @@ export const benchCommand: Command = {
             device: model.info.device,
             rounds,
             result,
+            firstTokenMs,
           },
           null,
           2,
@@ -98,8 +84,46 @@ export const benchCommand: Command = {
       console.log(
         `  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.low.toFixed(2)} to ${row.high.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
       );
+    console.log(
+      `  first token of a short prompt through the server: median ${firstTokenMs.median.toFixed(0)} ms, worst ${firstTokenMs.worst.toFixed(0)} ms of ${rounds}`,
+    );
   },
 };
+
+/** What reading, steering and early exit cost. */
+function engineArms(model: LlamaModel, pack: VectorPack): Arm[] {
+  const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
+  const steering = buildSteering(pack, [{ emotion: pack.emotions[0] ?? '', dose: 0.01 }]);
+  const generation = (options: GenerateOptions) => (): Promise<number> => generate(model, options);
+  return [
+    { name: 'generate, bare', baseline: 'generate, bare', run: generation({}) },
+    {
+      name: 'generate, 1 reading a token',
+      baseline: 'generate, bare',
+      run: generation({ probes: [makeProbe(pack, pack.emotions.slice(0, 1), pack.bestLayer)] }),
+    },
+    {
+      name: `generate, ${pack.emotions.length} readings a token`,
+      baseline: 'generate, bare',
+      run: generation({ probes }),
+    },
+    {
+      name: 'generate, readings and steering',
+      baseline: 'generate, bare',
+      run: generation({ probes, steering }),
+    },
+    {
+      name: 'prefill, bare full pass',
+      baseline: 'prefill, bare full pass',
+      run: () => prefill(model, null),
+    },
+    {
+      name: `prefill, all layers to ${pack.bestLayer}, early exit`,
+      baseline: 'prefill, bare full pass',
+      run: () => prefill(model, pack.bestLayer),
+    },
+  ];
+}
 
 async function measure(arms: readonly Arm[], rounds: number): Promise<Map<string, number[]>> {
   const rates = new Map<string, number[]>(arms.map(({ name }) => [name, []]));
