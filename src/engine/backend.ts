@@ -78,8 +78,11 @@ export interface Backend {
   residual(layer: number): Float32Array;
   /** Adds vectors [width] after the given blocks (1 to blocks - 1) in every later decode; null removes them. */
   steer(vectors: ReadonlyMap<number, Float32Array> | null): void;
-  /** Copies the first `length` positions of a sequence's cache to another sequence. */
-  copySequence(from: number, to: number, length: number): void;
+  /**
+   * Copies the first `length` positions of a sequence's cache to another sequence; false, and nothing
+   * copied, if the model's cache cannot.
+   */
+  copySequence(from: number, to: number, length: number): boolean;
   removeSequence(sequence: number): void;
   /** Forgets what a sequence's cache holds from position `length` on; false if the model's cache cannot. */
   truncateSequence(sequence: number, length: number): boolean;

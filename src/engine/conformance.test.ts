@@ -211,6 +211,9 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
       (await subject.generate([{ prompt, maxTokens: 16, temperature: 1.2, seed }]))[0]!.text;
     const first = await reply(1);
     expect(await reply(1)).toBe(first);
+    // Whatever ran in between.
+    await subject.generate([{ prompt, maxTokens: 9 }], { reuse: true });
+    expect(await reply(1)).toBe(first);
     expect(await reply(2)).not.toBe(first);
   });
 

@@ -155,6 +155,8 @@ export interface Generated {
   readonly promptReadings: Float32Array;
   /** Positions of the prompt that came from the cache. */
   readonly reused: number;
+  /** Characters of the written text that a stop text took back, since it began there; mostly 0. */
+  readonly takenBack: number;
 }
 
 /** A continuation whose probability after a prompt is wanted (teacher forcing). */

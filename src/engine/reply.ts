@@ -1,7 +1,7 @@
 /** @file One reply that is being written: what is chosen, what is read, what steers it. */
 import { createHash } from 'node:crypto';
 
-import { InvalidInputError } from '../errors.ts';
+import { InvalidInputError, ShapeError } from '../errors.ts';
 import { type Random, randomFrom } from '../math/random.ts';
 import type { Backend, GrammarState } from './backend.ts';
 import type {
@@ -41,6 +41,41 @@ function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+/** Refuses what would fail in the middle of a decode and take the other replies with it. */
+function checkRequest(backend: Backend, request: GenerateRequest, options: GenerateOptions): void {
+  const { contextLength, vocabulary } = backend.info;
+  const { prompt, maxTokens, written = new Int32Array(0) } = request;
+  if (prompt.length === 0)
+    throw new InvalidInputError('generate: expected a prompt, got no tokens');
+  if (prompt.length + maxTokens > contextLength)
+    throw new InvalidInputError(
+      `generate: expected prompt and reply within ${contextLength} tokens, got ${prompt.length} + ${maxTokens}`,
+      { hint: 'raise --context or lower --max-tokens' },
+    );
+  if (written.length > maxTokens)
+    throw new InvalidInputError(
+      `generate: expected at most ${maxTokens} written tokens, got ${written.length}`,
+    );
+  for (const tokens of [prompt, written])
+    for (const token of tokens)
+      if (token < 0 || token >= vocabulary)
+        throw new InvalidInputError(
+          `generate: expected tokens from 0 to ${vocabulary - 1}, got ${token}`,
+        );
+  checkVectors(backend, options.steering?.vectors);
+  checkVectors(backend, options.thermostat?.vectors);
+}
+
+function checkVectors({ info }: Backend, vectors: Vectors | undefined): void {
+  for (const [layer, vector] of vectors ?? []) {
+    if (!Number.isInteger(layer) || layer < 1 || layer >= info.blocks)
+      throw new InvalidInputError(
+        `steer: expected a layer from 1 to ${info.blocks - 1}, got ${layer}`,
+      );
+    if (vector.length !== info.width) throw new ShapeError('steer', info.width, vector.length);
+  }
+}
+
 export class Reply {
   readonly request: GenerateRequest;
   readonly options: GenerateOptions;
@@ -72,14 +107,7 @@ export class Reply {
 
   /** Throws InvalidInputError for a request that can never run. */
   constructor(backend: Backend, request: GenerateRequest, options: GenerateOptions, index: number) {
-    const { contextLength } = backend.info;
-    if (request.prompt.length === 0)
-      throw new InvalidInputError('generate: expected a prompt, got no tokens');
-    if (request.prompt.length + request.maxTokens > contextLength)
-      throw new InvalidInputError(
-        `generate: expected prompt and reply within ${contextLength} tokens, got ${request.prompt.length} + ${request.maxTokens}`,
-        { hint: 'raise --context or lower --max-tokens' },
-      );
+    checkRequest(backend, request, options);
     this.#backend = backend;
     this.#index = index;
     this.request = request;
@@ -115,8 +143,15 @@ export class Reply {
     return added(base, thermostat.vectors, this.#dose);
   }
 
-  /** Takes up what was written before: text, grammar and randomness stand where they stood. */
-  start(): void {
+  /**
+   * Takes a sequence whose first `reused` positions hold the prompt's, and takes up what was written
+   * before: text, grammar and randomness stand where they stood. InvalidInputError for a malformed grammar.
+   */
+  begin(sequence: Sequence, reused: number): void {
+    this.sequence = sequence;
+    this.reused = reused;
+    this.fed = reused;
+    this.promptReadings.set(sequence.readings.subarray(0, reused * this.reader.count));
     const { request } = this;
     if (request.grammar !== undefined) this.#grammar = this.#backend.grammar(request.grammar);
     for (const token of request.written ?? []) {
@@ -140,8 +175,16 @@ export class Reply {
     const token: GeneratedToken = { ...this.pending, readings, dose: this.#dose };
     this.tokens.push(token);
     this.pending = null;
-    if (row >= 0) this.#regulate(readings);
+    if (row >= 0) this.regulate(readings);
     return token;
+  }
+
+  /** Sets the dose of the next position by the readings of this one. */
+  regulate(readings: Float32Array): void {
+    const { thermostat } = this.options;
+    if (thermostat == null) return;
+    this.#level = smoothed(thermostat, this.#level, readings[thermostat.reading] ?? NaN);
+    this.#dose = doseFor(thermostat, this.#level);
   }
 
   /** Samples the next token into `pending`, or ends the reply. */
@@ -176,6 +219,7 @@ export class Reply {
   end(): Generated {
     return {
       text: this.#text.slice(this.#writtenLength),
+      takenBack: Math.max(0, this.#writtenLength - this.#text.length),
       tokens: this.tokens,
       stopReason: this.stopReason ?? 'length',
       promptReadings: this.promptReadings,
@@ -210,13 +254,6 @@ export class Reply {
       return true;
     }
     return false;
-  }
-
-  #regulate(readings: Float32Array): void {
-    const { thermostat } = this.options;
-    if (thermostat == null) return;
-    this.#level = smoothed(thermostat, this.#level, readings[thermostat.reading] ?? NaN);
-    this.#dose = doseFor(thermostat, this.#level);
   }
 }
 

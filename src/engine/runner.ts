@@ -201,7 +201,7 @@ async function withSteering<T>(
   run: () => Promise<T>,
 ): Promise<T> {
   const steering = options.steering ?? null;
-  if (steering?.phase !== 'reply') backend.steer(steering?.vectors ?? null);
+  backend.steer(steering?.phase === 'reply' ? null : (steering?.vectors ?? null));
   try {
     return await run();
   } finally {

@@ -18,7 +18,12 @@ interface Settling<T> {
 }
 type Entry =
   | { readonly kind: 'reply'; readonly reply: Reply; readonly settling: Settling<Generated> }
-  | { readonly kind: 'alone'; readonly run: () => Promise<void> };
+  | {
+      readonly kind: 'alone';
+      readonly run: () => Promise<void>;
+      readonly signal: AbortSignal | undefined;
+      readonly settling: Pick<Settling<never>, 'reject'>;
+    };
 interface Live {
   readonly reply: Reply;
   readonly settling: Settling<Generated>;
@@ -51,16 +56,16 @@ export class Scheduler {
   }
 
   /** Runs something that uses the backend as it likes, with nothing else beside it. */
-  async alone<T>(run: () => Promise<T>): Promise<T> {
+  async alone<T>(run: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const wrapped = async (): Promise<void> => {
+      const settled = async (): Promise<void> => {
         try {
           resolve(await run());
         } catch (error) {
           reject(error);
         }
       };
-      this.#enter({ kind: 'alone', run: wrapped });
+      this.#enter({ kind: 'alone', run: settled, signal, settling: { reject } });
     });
   }
 
@@ -71,39 +76,42 @@ export class Scheduler {
 
   async #run(): Promise<void> {
     this.#runs = true;
-    while (this.#waiting.length > 0 || this.#live.length > 0) {
-      this.#dropAborted();
-      const head = this.#waiting[0];
-      if (head?.kind === 'alone' && this.#live.length === 0) {
-        this.#waiting.shift();
-        this.#reset();
-        await head.run();
-        continue;
-      }
-      this.#admit();
-      if (this.#live.length === 0) continue;
-      await breathe(undefined);
-      try {
-        this.#step();
-      } catch (error) {
-        // A failed decode leaves the cache in an unknown state.
-        for (const { settling } of this.#live) settling.reject(error);
-        for (const { reply } of this.#live) reply.dispose();
-        this.#live = [];
-        this.#reset();
-      }
+    try {
+      while (this.#waiting.length > 0 || this.#live.length > 0) await this.#turn();
+      this.#steerTo(bare, null);
+    } catch (error) {
+      // Not the fault of a reply: nobody may wait for ever for what stands still.
+      for (const { settling } of [...this.#live, ...this.#waiting]) settling.reject(error);
+      this.#waiting.length = 0;
+      this.#live = [];
+      this.#reset();
+    } finally {
+      // Here and not in a later microtask: who is told of the last reply may ask for the next at once.
+      this.#runs = false;
     }
-    this.#steerTo(bare, null);
-    // Here and not in a later microtask: who is told of the last reply may ask for the next at once.
-    this.#runs = false;
   }
 
-  #admit(): void {
+  async #turn(): Promise<void> {
+    this.#dropAborted();
+    const head = this.#waiting[0];
+    if (head?.kind === 'alone' && this.#live.length === 0) {
+      this.#waiting.shift();
+      this.#reset();
+      await head.run();
+      return;
+    }
+    while (this.#admitNext());
+    await breathe(undefined);
     try {
-      while (this.#admitNext());
+      this.#step();
     } catch (error) {
-      const head = this.#waiting.shift();
-      if (head?.kind === 'reply') head.settling.reject(error);
+      // A failed decode leaves the cache in an unknown state.
+      for (const { settling, reply } of this.#live) {
+        settling.reject(error);
+        reply.dispose();
+      }
+      this.#live = [];
+      this.#reset();
     }
   }
 
@@ -119,11 +127,9 @@ export class Scheduler {
         live.settling.reject(live.reply.options.signal.reason);
         this.#leave(live);
       }
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const entry = this.#waiting[i];
-      if (entry?.kind !== 'reply' || !entry.reply.options.signal?.aborted) continue;
-      this.#waiting.splice(i, 1);
-      entry.settling.reject(entry.reply.options.signal.reason);
+    for (const entry of this.#waiting.filter((waiting) => signalOf(waiting)?.aborted)) {
+      this.#waiting.splice(this.#waiting.indexOf(entry), 1);
+      entry.settling.reject(signalOf(entry)?.reason);
     }
   }
 
@@ -131,45 +137,41 @@ export class Scheduler {
   #admitNext(): boolean {
     const head = this.#waiting[0];
     if (head?.kind !== 'reply') return false;
-    const { reply, settling } = head;
-    if (!this.#planFor(reply)) return false;
-    const acquired = this.#pool.acquire({
-      tokens: reply.given,
-      steering: reply.promptSteering,
-      probes: reply.probesKey,
-      size: reply.request.prompt.length + reply.request.maxTokens,
-      reuse: reply.options.reuse ?? false,
-    });
-    if (acquired === null) return false;
-    this.#waiting.shift();
-    // Steering of the reply's own positions may differ from the prompt's: only the prompt is reused.
-    const { sequence } = acquired;
-    reply.reused = acquired.reused;
-    reply.fed = acquired.reused;
-    reply.sequence = sequence;
-    const known = Math.min(reply.fed, reply.request.prompt.length) * reply.reader.count;
-    reply.promptReadings.set(sequence.readings.subarray(0, known));
-    this.#live.push({ reply, settling });
+    const { reply } = head;
     try {
-      reply.start();
+      if (!this.#planFor(reply)) return false;
+      const acquired = this.#pool.acquire({
+        tokens: reply.request.prompt,
+        steering: reply.promptSteering,
+        probes: reply.probesKey,
+        size: reply.request.prompt.length + reply.request.maxTokens,
+        reuse: reply.options.reuse ?? false,
+      });
+      if (acquired === null) return false;
+      reply.begin(acquired.sequence, acquired.reused);
+      this.#live.push(head);
     } catch (error) {
-      settling.reject(error);
-      this.#leave({ reply, settling });
+      head.settling.reject(error);
+      this.#leave(head);
     }
+    this.#waiting.shift();
     return true;
   }
 
   /** Makes the backend read what the reply and the living ones want; false if it must wait for them. */
-  #planFor({ reader }: Reply): boolean {
+  #planFor({ reader, options }: Reply): boolean {
     const { info } = this.#backend;
     const taps = (layers: readonly number[]): boolean =>
       info.reading === 'tensor-callback' && layers.length > 0;
     const union = new Set(this.#live.flatMap(({ reply }) => reply.reader.layers));
     for (const layer of reader.layers) union.add(layer);
     const layers = [...union].toSorted((a, b) => a - b);
-    if (this.#layers === null || taps(this.#layers) !== taps(layers)) {
+    // Where in the cache a sequence lies changes how quantised kernels round, so a reply that must not
+    // depend on what was before it begins with an empty one.
+    const startsAnew = this.#live.length === 0 && options.reuse !== true;
+    if (this.#layers === null || startsAnew || taps(this.#layers) !== taps(layers)) {
       if (this.#live.length > 0) return false;
-      this.#pool.forget();
+      this.#reset();
       this.#backend.begin({ layers, earlyExit: false });
     } else if (layers.join() !== this.#layers.join()) {
       this.#backend.replan(layers);
@@ -216,14 +218,21 @@ export class Scheduler {
         wantsLogits: new Uint8Array(fed.length).fill(1),
       });
     }
-    for (const { reply } of group) {
+    for (const { reply, settling } of group) {
       const row = fed.findIndex((live) => live.reply === reply);
       const steering = reply.steeringAt(reply.position);
       const token = reply.settle(row);
       if (token === null) continue;
       if (row >= 0 && reply.options.reuse && reply.sequence !== null)
         remember(reply.sequence, { token: token.token, steering, readings: token.readings });
-      reply.options.onToken?.(token);
+      try {
+        reply.options.onToken?.(token);
+      } catch (error) {
+        // The listener's fault ends its own reply.
+        settling.reject(error);
+        this.#leave({ reply, settling });
+        continue;
+      }
       if (reply.stopReason === null) reply.choose(this.#backend.logits(row));
     }
   }
@@ -231,7 +240,9 @@ export class Scheduler {
   /** Decodes the next stretch of what a reply was given. */
   #feed(reply: Reply, isPolite: boolean): void {
     const { given, request, fed, sequence } = reply;
-    const size = isPolite ? politeChunk : this.#backend.info.batchSize;
+    // What a thermostat pushed while it was written is pushed by what was read just before.
+    const isRegulated = reply.options.thermostat != null && fed >= request.prompt.length;
+    const size = isRegulated ? 1 : isPolite ? politeChunk : this.#backend.info.batchSize;
     // A stretch never crosses from the prompt to the reply: their steering may differ.
     const border = fed < request.prompt.length ? request.prompt.length : given.length;
     const tokens = given.slice(fed, Math.min(border, fed + size));
@@ -253,6 +264,7 @@ export class Scheduler {
       if (reply.options.reuse && sequence !== null)
         remember(sequence, { token, steering, readings });
     }
+    if (isRegulated) reply.regulate(readings);
     reply.fed += tokens.length;
     if (reply.fed === given.length) reply.choose(this.#backend.logits(tokens.length - 1));
   }
@@ -269,6 +281,10 @@ export class Scheduler {
     if (reply.sequence !== null) this.#pool.release(reply.sequence, reply.options.reuse ?? false);
     this.#live = this.#live.filter((other) => other.reply !== reply);
   }
+}
+
+function signalOf(entry: Entry): AbortSignal | undefined {
+  return entry.kind === 'alone' ? entry.signal : entry.reply.options.signal;
 }
 
 /** Writes all replies; if one fails the others stop. See Model.generate. */

@@ -59,7 +59,9 @@ export class SequencePool {
       return { sequence: taken.sequence, reused: kept };
     }
     const sequence = this.#create(wanted);
-    if (source === null || !this.#sequences.has(source.sequence.id)) return { sequence, reused: 0 };
+    // Its room may have been needed for the new one.
+    if (source === null || this.#sequences.get(source.sequence.id) !== source.sequence)
+      return { sequence, reused: 0 };
     return { sequence, reused: this.#copy(source.sequence, sequence, source.length) };
   }
 
@@ -139,7 +141,7 @@ export class SequencePool {
   }
 
   #copy(from: Sequence, to: Sequence, length: number): number {
-    this.#backend.copySequence(from.id, to.id, length);
+    if (!this.#backend.copySequence(from.id, to.id, length)) return 0;
     to.tokens = from.tokens.slice(0, length);
     to.steering = from.steering.slice(0, length);
     to.readings = from.readings.slice();

@@ -53,7 +53,9 @@ export async function generateResuming(
         },
       );
       if (result === undefined) throw new EngineError('engine: expected a reply, got none');
-      return { ...result, text: before + result.text };
+      // A stop text may have begun in what an earlier engine wrote.
+      const kept = before.slice(0, before.length - result.takenBack);
+      return { ...result, text: kept + result.text };
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       if (lab.deaths.report(seen)) lab.metrics.add('limbic_engine_restarts_total');

@@ -48,6 +48,8 @@ export class LlamaBackend implements Backend {
   #plan: ReadingPlan = { layers: [], earlyExit: false };
   #steering: Float32Array | null = null;
   #inputRows = new Map<number, Float32Array>();
+  /** Keeps a state in place of positions, or besides: only whole sequences, one at a time. */
+  readonly #isRecurrent: boolean;
 
   constructor(binding: Binding, options: LlamaOptions, device: string) {
     this.#binding = binding;
@@ -58,6 +60,7 @@ export class LlamaBackend implements Backend {
     if (model === null) throw new EngineError(`engine: llama.cpp could not load ${options.path}`);
     this.#model = model;
     this.#vocab = binding.vocab(model) as Pointer;
+    this.#isRecurrent = Boolean(binding.isRecurrent(model)) || Boolean(binding.isHybrid(model));
     const architecture = this.#meta('general.architecture') ?? 'unknown';
     this.info = {
       engine: 'llama',
@@ -66,7 +69,8 @@ export class LlamaBackend implements Backend {
       width: Number(binding.width(model)),
       vocabulary: Number(binding.vocabularySize(this.#vocab)),
       contextLength: Math.min(options.contextLength, Number(binding.trainedContext(model))),
-      maxSequences: options.maxSequences,
+      // Such a model orders the rows of several sequences in a way of its own.
+      maxSequences: this.#isRecurrent ? 1 : options.maxSequences,
       batchSize,
       chatTemplate: binding.chatTemplate(model, null) as string | null,
       bosText: this.#special(Number(binding.bos(this.#vocab))),
@@ -138,7 +142,7 @@ export class LlamaBackend implements Backend {
         { hint: 'use a longer context or fewer sequences' },
       );
     }
-    tap?.settle();
+    tap?.settle(batch.tokens.length);
     if (tap === null) {
       this.#inputRows.clear();
       for (const layer of this.#plan.layers) {
@@ -182,8 +186,10 @@ export class LlamaBackend implements Backend {
     this.#applySteering();
   }
 
-  copySequence(from: number, to: number, length: number): void {
+  copySequence(from: number, to: number, length: number): boolean {
+    if (!this.#holdsWindow(from, length)) return false;
     this.#binding.memoryCopy(this.#active.memory, from, to, 0, length);
+    return true;
   }
 
   removeSequence(sequence: number): void {
@@ -191,6 +197,7 @@ export class LlamaBackend implements Backend {
   }
 
   truncateSequence(sequence: number, length: number): boolean {
+    if (length > 0 && !this.#holdsWindow(sequence, length)) return false;
     return this.#binding.memoryRemove(this.#active.memory, sequence, length, -1) as boolean;
   }
 
@@ -202,6 +209,17 @@ export class LlamaBackend implements Backend {
     this.#binding.freeContext(this.#plain.handle);
     if (this.#tapped !== undefined) this.#binding.freeContext(this.#tapped.handle);
     this.#binding.freeModel(this.#model);
+  }
+
+  /**
+   * Whether what comes after `length` positions can be computed from the cache: layers with a sliding window
+   * lose the cells of an idle sequence that lie outside its own window as soon as another needs room.
+   */
+  #holdsWindow(sequence: number, length: number): boolean {
+    if (this.#isRecurrent) return false;
+    const window = Number(this.#binding.window(this.#model));
+    const first = Number(this.#binding.memoryFirst(this.#active.memory, sequence));
+    return window === 0 || first <= Math.max(0, length - window);
   }
 
   /** What makes the library build another graph: batch size, number of outputs, steering. */
@@ -228,7 +246,7 @@ export class LlamaBackend implements Backend {
     params.n_ctx = this.info.contextLength;
     params.n_batch = batchSize;
     params.n_ubatch = batchSize;
-    params.n_seq_max = this.#options.maxSequences;
+    params.n_seq_max = this.info.maxSequences;
     params.n_threads = this.#options.threads;
     params.n_threads_batch = this.#options.threads;
     params.kv_unified = true;

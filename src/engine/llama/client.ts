@@ -71,7 +71,7 @@ export class HostClient implements AsyncDisposable {
     this.#closed = true;
     const child = this.#child;
     if (child === undefined) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
+    const ended = new Promise((resolve) => child.once('close', resolve));
     this.#stop();
     await ended;
   }
@@ -120,8 +120,10 @@ export class HostClient implements AsyncDisposable {
   }
 
   async #send(call: Call, listeners: Listeners): Promise<Answer> {
-    const id = this.#nextId++;
     const { signal } = listeners;
+    // Again, since the child may have had to be started meanwhile.
+    signal?.throwIfAborted();
+    const id = this.#nextId++;
     const abort = (): void => this.#post({ type: 'abort', id });
     signal?.addEventListener('abort', abort, { once: true });
     try {
@@ -144,7 +146,14 @@ export class HostClient implements AsyncDisposable {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.type === 'token') {
-      waiting.listeners.onToken?.(message.token);
+      try {
+        waiting.listeners.onToken?.(message.token);
+      } catch (error) {
+        // The listener's fault ends its own call.
+        this.#waiting.delete(message.id);
+        this.#post({ type: 'abort', id: message.id });
+        waiting.reject(error);
+      }
     } else if (message.type === 'progress') {
       waiting.listeners.onProgress?.(message.done);
     } else {

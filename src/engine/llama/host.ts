@@ -53,15 +53,22 @@ async function perform(id: number, call: Call, signal: AbortSignal): Promise<Ans
     case 'pieces':
       return piecesOf(backend, call.tokens);
     case 'capture':
-      return scheduler.alone(() => capture(backend, call.sequences, listening(call.options)));
+      return scheduler.alone(
+        () => capture(backend, call.sequences, listening(call.options)),
+        signal,
+      );
     case 'project':
-      return scheduler.alone(() => project(backend, call.sequences, listening(call.options)));
+      return scheduler.alone(
+        () => project(backend, call.sequences, listening(call.options)),
+        signal,
+      );
     case 'lens':
-      return scheduler.alone(() =>
-        lens(backend, call.prompts, call.vectors, listening(call.options)),
+      return scheduler.alone(
+        () => lens(backend, call.prompts, call.vectors, listening(call.options)),
+        signal,
       );
     case 'score':
-      return scheduler.alone(() => score(backend, call.requests, listening(call.options)));
+      return scheduler.alone(() => score(backend, call.requests, listening(call.options)), signal);
     case 'generate':
       return generate(scheduler, call.requests, {
         ...listening(call.options),

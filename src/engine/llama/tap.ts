@@ -55,14 +55,17 @@ export class Tap {
     this.#learning = this.#current === undefined ? new Map() : undefined;
   }
 
-  /** Call after each decode; keeps what was learned if the pass ran to its end. */
-  settle(): void {
+  /** Call after each decode of so many tokens; keeps what was learned if the pass ran to its end. */
+  settle(tokens: number): void {
     if (this.#learning !== undefined && this.#learning.size > 0) {
       this.#learned.set(this.#seen, this.#learning);
     }
     for (const layer of this.#wanted) {
-      if (!this.#rows.has(layer)) {
-        throw new EngineError(`reading: the graph has no residual tensor for layer ${layer}`);
+      const rows = this.#rows.get(layer)?.length ?? 0;
+      if (rows !== tokens * this.#width) {
+        throw new EngineError(
+          `reading: expected the residual of layer ${layer} at ${tokens} positions, got ${rows / this.#width}`,
+        );
       }
     }
   }

@@ -134,12 +134,13 @@ class ToyBackend implements Backend {
     this.#steering = new Map(vectors ?? []);
   }
 
-  copySequence(from: number, to: number, length: number): void {
+  copySequence(from: number, to: number, length: number): boolean {
     const copy = this.#cacheOf(from).map(({ keys, values }) => ({
       keys: keys.slice(0, length),
       values: values.slice(0, length),
     }));
     this.#caches.set(to, copy);
+    return true;
   }
 
   removeSequence(sequence: number): void {
@@ -147,8 +148,7 @@ class ToyBackend implements Backend {
   }
 
   truncateSequence(sequence: number, length: number): boolean {
-    this.copySequence(sequence, sequence, length);
-    return true;
+    return this.copySequence(sequence, sequence, length);
   }
 
   grammar(): never {

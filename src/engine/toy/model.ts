@@ -11,7 +11,6 @@ import { createToyBackend, type ToyOptions } from './backend.ts';
 export function openToyModel(options: ToyOptions = {}): Model {
   const backend = createToyBackend(options);
   const scheduler = new Scheduler(backend);
-  const inTurn = <T>(run: () => Promise<T>): Promise<T> => scheduler.alone(run);
   return {
     info: {
       ...backend.info,
@@ -23,11 +22,15 @@ export function openToyModel(options: ToyOptions = {}): Model {
     tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
       backend.tokenize(text, addSpecial, parseSpecial),
     pieces: async (tokens) => piecesOf(backend, tokens),
-    capture: (sequences, call) => inTurn(() => capture(backend, sequences, call)),
-    project: (sequences, call) => inTurn(() => project(backend, sequences, call)),
+    capture: (sequences, call) =>
+      scheduler.alone(() => capture(backend, sequences, call), call.signal),
+    project: (sequences, call) =>
+      scheduler.alone(() => project(backend, sequences, call), call.signal),
     generate: (requests, call = {}) => generate(scheduler, requests, call),
-    lens: (prompts, vectors, call = {}) => inTurn(() => lens(backend, prompts, vectors, call)),
-    score: (requests, call = {}) => inTurn(() => score(backend, requests, call)),
+    lens: (prompts, vectors, call = {}) =>
+      scheduler.alone(() => lens(backend, prompts, vectors, call), call.signal),
+    score: (requests, call = {}) =>
+      scheduler.alone(() => score(backend, requests, call), call.signal),
     [Symbol.asyncDispose]: async () => backend.dispose(),
   };
 }
