@@ -140,3 +140,22 @@ test.skipIf(isMissing)(
   },
   60_000,
 );
+
+test.skipIf(isMissing)(
+  `watch hands a SIGTERM on to its command, keeps the run, and ends with 143${needs(name)}`,
+  async () => {
+    symlinkHome();
+    const idle = "console.log('agent ready'); setInterval(() => {}, 1000)";
+    const child = spawn('node', ['dist/cli/main.js', 'watch', '--', 'node', '-e', idle], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await waitFor(child, /agent ready/);
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    child.kill('SIGTERM');
+    expect(await ended).toBe(143);
+    const { runs } = (await listRuns()) as { runs: { kind: string; status: string }[] };
+    expect(runs).toContainEqual(expect.objectContaining({ kind: 'watch', status: 'stopped' }));
+  },
+  60_000,
+);

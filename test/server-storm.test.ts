@@ -38,9 +38,12 @@ function post(server: LabServer, body: object, signal?: AbortSignal): Promise<Re
 }
 
 const emotions = ['desperate', 'calm'];
+const isCut = (k: number): boolean => k % 3 === 1;
+/** Those that are cut are streamed, so that they can be cut in the middle. */
+const isStreamed = (k: number): boolean => k % 2 === 0 || isCut(k);
 const requestOf = (client: number, k: number): object => ({
   user: `client-${client}`,
-  stream: k % 2 === 0,
+  stream: isStreamed(k),
   max_tokens: 12,
   seed: client * 100 + k,
   messages: [{ role: 'user', content: `Tell me about the number ${client * 100 + k}.` }],
@@ -48,22 +51,22 @@ const requestOf = (client: number, k: number): object => ({
   limbic: { emotions, steer: k % 4 === 0 ? { calm: 0.05 } : {} },
 });
 
-/** Sends one request and says what came of it; `cut` hangs up at the first bytes. */
+/** Sends one request and says what came of it; `cut` hangs up when the first chunk was read. */
 async function one(server: LabServer, client: number, k: number): Promise<Outcome> {
   const stop = new AbortController();
-  const isCut = k % 3 === 1;
   try {
     const response = await post(server, requestOf(client, k), stop.signal);
     if (!response.ok) return 'failed';
-    if (isCut) {
+    if (isCut(k)) {
+      await response.body!.getReader().read();
       stop.abort();
       return 'cut';
     }
     const text = await response.text();
-    const isWhole = k % 2 === 0 ? text.includes('[DONE]') : text.includes('"finish_reason"');
+    const isWhole = isStreamed(k) ? text.includes('[DONE]') : text.includes('"finish_reason"');
     return isWhole && !text.includes('"error"') ? 'answered' : 'failed';
   } catch {
-    return isCut ? 'cut' : 'failed';
+    return isCut(k) ? 'cut' : 'failed';
   }
 }
 
@@ -72,7 +75,6 @@ async function storm(server: LabServer, onAnswer: () => void = () => {}): Promis
   const client = async (id: number): Promise<Outcome[]> => {
     const outcomes: Outcome[] = [];
     for (let k = 0; k < perClient; k++) {
-      // Hang up on a request that waits or is being written, a few milliseconds in.
       outcomes.push(await one(server, id, k));
       onAnswer();
     }

@@ -26,6 +26,12 @@ export const dosesSchema = z.record(z.string(), z.number().min(-5).max(5));
 /** A reading (share of the mean residual norm) or a percentile of the calibration set: `p95`. */
 const thresholdSchema = z.union([z.number(), z.string().regex(/^p\d{1,2}(\.\d+)?$/)]);
 
+/**
+ * What a thermostat has unless told otherwise. Over the 11 steered layers of the default model the limit is a
+ * strength of 0.66, below the 0.7 from which text may fall apart.
+ */
+export const usualThermostat = { gain: 0.1, limit: 0.06 } as const;
+
 const thermostatSchema = z.object({
   /** Emotion whose smoothed reading is watched. */
   watch: z.string(),
@@ -33,9 +39,9 @@ const thermostatSchema = z.object({
   /** Emotion that is turned up while the reading is above the threshold. */
   with: z.string().default('calm'),
   /** Dose per standard deviation of the calibration set above the threshold. */
-  gain: z.number().min(0).max(5).default(0.05),
+  gain: z.number().min(0).max(5).default(usualThermostat.gain),
   /** Largest dose. */
-  limit: z.number().min(0).max(5).default(0.1),
+  limit: z.number().min(0).max(5).default(usualThermostat.limit),
 });
 
 const limbicRequestSchema = z.object({
@@ -161,7 +167,8 @@ const usageSchema = z.object({
   prompt_tokens: z.number(),
   completion_tokens: z.number(),
   total_tokens: z.number(),
-  prompt_tokens_details: z.object({ cached_tokens: z.number() }),
+  /** Absent where it is not known: a rule ended the reply before the engine told. */
+  prompt_tokens_details: z.object({ cached_tokens: z.number() }).optional(),
 });
 
 export const chatResponseSchema = z.object({

@@ -1,6 +1,8 @@
 /** @file `limbic serve`: the laboratory's page and an OpenAI-compatible API for one model. */
+import { isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
+import { usualThermostat } from '../api/chat.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError, UnavailableError } from '../errors.ts';
 import { createApp } from '../server/app.ts';
@@ -44,7 +46,7 @@ export const monitorOptions = {
   thermostat: {
     type: 'string',
     value: 'T',
-    summary: 'e.g. "calm up to 0.1 while desperate > p95"',
+    summary: 'e.g. "calm up to 0.06 while desperate > p95"',
   },
   webhook: { type: 'string', value: 'URL', summary: 'gets a POST for each rule that fires' },
 } as const satisfies Command['options'];
@@ -76,9 +78,7 @@ export const serveCommand: Command = {
   ],
   run: async (context) => {
     const { values, signal } = context;
-    const host = text(values, 'host') ?? '127.0.0.1';
-    const token = text(values, 'token') ?? process.env['LIMBIC_TOKEN'] ?? null;
-    assertSafeHost(host, token);
+    const { host, token, allowedHosts } = accessOf(values, process.env);
     const watching = watchingOf(values);
     const port = wholeNumber(values, 'port', { min: 0, max: 65_535, fallback: usualPort });
     const { model: opened, pack } = await openForServer(context);
@@ -89,7 +89,7 @@ export const serveCommand: Command = {
       ...baseDeps(model, pack, values),
       ...watching,
       token,
-      allowedHosts: [host, ...(text(values, 'allow-host')?.split(',') ?? [])],
+      allowedHosts,
       ...(run === null ? {} : { log: run }),
     });
     const listen = (at: number): Promise<ListeningServer> => startServer(app, { host, port: at });
@@ -105,6 +105,26 @@ export const serveCommand: Command = {
     run?.finish('done', {});
   },
 };
+
+/**
+ * Where the server listens, and whom it answers. An empty token is none. Throws InvalidInputError for a host
+ * that others reach without one.
+ */
+export function accessOf(
+  values: Values,
+  environment: Readonly<Record<string, string | undefined>>,
+): { host: string } & Pick<ServerDeps, 'token' | 'allowedHosts'> {
+  const host = text(values, 'host') ?? '127.0.0.1';
+  const given = text(values, 'token') ?? environment['LIMBIC_TOKEN'] ?? '';
+  const token = given === '' ? null : given;
+  assertSafeHost(host, token);
+  const others = (text(values, 'allow-host') ?? '').split(',').map((name) => name.trim());
+  const allowedHosts = [host, ...others]
+    .filter((name) => name !== '')
+    // The header Host has an address of this kind in brackets.
+    .flatMap((name) => (isIPv6(name) ? [name, `[${name}]`] : [name]));
+  return { host, token, allowedHosts };
+}
 
 /** The model with a context for several conversations, and its calibrated vectors. */
 export function openForServer(
@@ -128,7 +148,7 @@ export function watchingOf(values: Values): Pick<ServerDeps, 'rules' | 'thermost
     rules,
     ...(thermostat === undefined
       ? {}
-      : { thermostat: { gain: 0.05, ...parseThermostat(thermostat) } }),
+      : { thermostat: { gain: usualThermostat.gain, ...parseThermostat(thermostat) } }),
     ...(webhook === undefined ? {} : { webhook }),
   };
 }

@@ -1,5 +1,5 @@
 /** @file `limbic watch -- COMMAND`: runs an agent against a local model and logs what it read meanwhile. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 
 import type { MonitorEvent } from '../api/chat.ts';
 import type { RunDetail, SharedConversation } from '../api/lab.ts';
@@ -32,7 +32,7 @@ export const watchCommand: Command = {
   examples: [
     'limbic watch -- python agent.py',
     'limbic watch --model qwen2.5-coder-1.5b --rules "desperate > p99 for 20 tokens -> stop" -- node agent.js',
-    'limbic watch --thermostat "calm up to 0.1 while desperate > p95" -- ./agent.sh',
+    'limbic watch --thermostat "calm up to 0.06 while desperate > p95" -- ./agent.sh',
   ],
   run: async (context) => {
     const { values, positionals, signal } = context;
@@ -57,16 +57,18 @@ export const watchCommand: Command = {
     });
     await using server = await startServer(app, { host: '127.0.0.1', port });
     console.error(`limbic: ${server.url} shows the run while it goes on`);
-    const status = await runCommand([program, ...args], {
+    const { status, isStopped } = await runCommand([program, ...args], {
       environment: {
         OPENAI_BASE_URL: `${server.url}/v1`,
         OPENAI_API_KEY: 'limbic',
         OPENAI_MODEL: model.info.name,
       },
       signal,
+      // In a terminal Ctrl-C goes to both programs.
+      isForwarded: !process.stdin.isTTY,
     });
     await server.close();
-    run.finish(signal.aborted ? 'stopped' : 'done', { status });
+    run.finish(isStopped ? 'stopped' : 'done', { status });
     const conversations = await conversationsOf(readRun(run.id, deps.runs.folder));
     run.writeReport(
       offlinePage(deps.webFolder, sharedOf(conversations, { pack, shown: deps.shown })),
@@ -89,26 +91,61 @@ function describe({ kind, rule, emotion, value, index }: MonitorEvent, name: str
   return `${what[kind]} ${rule} (${emotion} ${signed(value)} at token ${index} of ${name})`;
 }
 
-/** Runs the command in this terminal and returns its exit status; 130 after Ctrl-C. */
-async function runCommand(
+interface CommandOptions {
+  /** Added to the variables of this program. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Whether the command has to be told of Ctrl-C, since no terminal does. */
+  readonly isForwarded: boolean;
+  /** What the command gets to end after Ctrl-C, in milliseconds. @default usualEndMs */
+  readonly endMs?: number;
+}
+
+/** Enough for an agent to write down where it is. */
+const usualEndMs = 5000;
+
+/**
+ * Runs the command in this terminal and returns its exit status: 130 after Ctrl-C, 143 after a SIGTERM to this
+ * program, which the command then gets as well. Throws NotFoundError if it cannot be started.
+ */
+export async function runCommand(
   [program = '', ...args]: readonly string[],
-  { environment, signal }: { environment: Record<string, string>; signal: AbortSignal },
-): Promise<number> {
-  const child: ChildProcess = spawn(program, args, {
+  { environment, signal, isForwarded, endMs = usualEndMs }: CommandOptions,
+): Promise<{ status: number; isStopped: boolean }> {
+  // Ctrl-C came while the model was opened.
+  if (signal.aborted) return { status: 130, isStopped: true };
+  const child = spawn(program, args, {
     stdio: 'inherit',
     env: { ...process.env, ...environment },
   });
-  const stop = (): void => void child.kill('SIGINT');
-  signal.addEventListener('abort', stop, { once: true });
+  let isTerminated = false;
+  let timer: NodeJS.Timeout | undefined;
+  const onAbort = (): void => {
+    if (isForwarded) child.kill('SIGINT');
+    timer = setTimeout(() => child.kill('SIGTERM'), endMs);
+  };
+  const onTerminate = (): void => {
+    isTerminated = true;
+    child.kill('SIGTERM');
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  process.once('SIGTERM', onTerminate);
   try {
-    return await new Promise<number>((resolve, reject) => {
+    const code = await new Promise<number | null>((resolve, reject) => {
       child.once('error', (cause) =>
         reject(new NotFoundError(`command (${cause.message})`, program)),
       );
-      child.once('close', (code) => resolve(signal.aborted ? 130 : (code ?? 1)));
+      child.once('close', resolve);
     });
+    if (isTerminated) return { status: 143, isStopped: true };
+    return signal.aborted
+      ? { status: 130, isStopped: true }
+      : { status: code ?? 1, isStopped: false };
   } finally {
-    signal.removeEventListener('abort', stop);
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    process.removeListener('SIGTERM', onTerminate);
   }
 }
 

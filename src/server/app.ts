@@ -6,7 +6,7 @@ import { assetRoutes, loadAssets } from './assets.ts';
 import { chatRoutes } from './chat.ts';
 import { addSecurityHeaders, guard, type GuardEnv } from './guard.ts';
 import { healthRoutes } from './health.ts';
-import { createLab, reportUnforeseen, type ServerDeps } from './lab.ts';
+import { createLab, reportWithheld, type ServerDeps } from './lab.ts';
 import { modelRoutes } from './models.ts';
 import { openApiRoutes } from './openapi.ts';
 import { readRoutes } from './read.ts';
@@ -15,7 +15,10 @@ import { runRoutes } from './runs.ts';
 import { shareRoutes } from './share.ts';
 import { stateRoutes } from './state.ts';
 
-export type ServerApp = Hono<GuardEnv>;
+export interface ServerApp extends Hono<GuardEnv> {
+  /** Resolves when no request is in the engine or waits for it; what they log is then written. */
+  idle(): Promise<void>;
+}
 
 /** Makes the app; throws a LimbicError for rules or emotions that the pack cannot serve. */
 export function createApp(deps: ServerDeps): ServerApp {
@@ -55,10 +58,10 @@ export function createApp(deps: ServerDeps): ServerApp {
   );
   app.onError((error) => {
     const failure = failureOf(error);
-    if (failure.isUnforeseen) reportUnforeseen(lab, error);
+    if (failure.isWithheld) reportWithheld(lab, error);
     return responseOf(failure);
   });
-  return app;
+  return Object.assign(app, { idle: () => lab.queue.idle() });
 }
 
 function responseOf({ status, body, headers }: Failure): Response {

@@ -9,11 +9,12 @@ import {
   chatResponseSchema,
   type ChatResponse,
   type LimbicResponse,
+  usualThermostat,
 } from '../api/chat.ts';
 import type { GenerateRequest, Model } from '../engine/engine.ts';
 import { jsonObjectGrammar } from '../engine/json-grammar.ts';
 import { EngineError } from '../errors.ts';
-import { buildSteering, totalDose } from '../steering/steering.ts';
+import { buildSteering, coherenceLimit, totalDose } from '../steering/steering.ts';
 import { centreAndSpread } from '../vectors/calibration.ts';
 import { makeProbe } from '../vectors/pack.ts';
 import { createApp } from './app.ts';
@@ -53,6 +54,7 @@ async function failure(promise: Promise<unknown>): Promise<Record<string, unknow
     code: error.code,
     param: error.param,
     message: error.message,
+    retry: (error.headers as Headers).get('x-should-retry'),
   };
 }
 async function chunksOf(body: object, from = client): Promise<ChatCompletionChunk[]> {
@@ -235,6 +237,36 @@ test('a stream carries the same readings as a whole reply, each once', async () 
   expect(whole.limbic?.prompt?.[2]?.text).toBe('u');
 });
 
+test('a thermostat that may go beyond the limit is warned of, also beside steering', async () => {
+  const warningOf = async (limbic: object, parts = deps): Promise<string | undefined> => {
+    const response = await createApp(parts).request('/v1/chat/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...ask, max_tokens: 1, limbic }),
+    });
+    return chatResponseSchema.parse(await response.json()).limbic?.warning;
+  };
+  const perDose = totalDose(lab.pack, buildSteering(lab.pack, [{ emotion: 'calm', dose: 1 }]));
+  const thermostat = { watch: 'happy', above: 0.1, with: 'calm', limit: 0.5 / perDose };
+  expect(await warningOf({ thermostat })).toBeUndefined();
+  const strong = { ...thermostat, limit: 0.9 / perDose };
+  const words = 'strength 0.9 with the thermostat at its limit: above 0.7';
+  expect(await warningOf({ thermostat: strong })).toContain(words);
+  expect(await warningOf({}, { ...deps, thermostat: { ...strong, gain: 1 } })).toContain(words);
+  // 0.3 of the same emotion is added to 0.5; of the opposite side it is taken away.
+  const beside = { thermostat, steer: { calm: 0.3 / perDose } };
+  expect(await warningOf(beside)).toContain('strength 0.8 with the thermostat');
+  expect(await warningOf({ thermostat, steer: { calm: -0.3 / perDose } })).toBeUndefined();
+  expect(await warningOf({ thermostat, steer: { calm: -0.8 / perDose } })).toMatch(
+    /^strength 0.8:/,
+  );
+});
+
+test('the default limit of a thermostat is no dose that is warned of on the default model', () => {
+  // 11 steered layers.
+  expect(usualThermostat.limit * 11).toBeLessThan(coherenceLimit);
+});
+
 test('strong steering is warned of, and a client that asks for nothing is read nothing', async () => {
   const { limbic } = await reply({ limbic: { steer: { calm: 2 } } });
   expect(limbic?.warning).toContain('fall apart');
@@ -255,7 +287,7 @@ test('a conversation that goes on takes its beginning from the cache', async () 
   const messages = [{ role: 'user', content: 'A long enough message to be kept' }] as const;
   await reply({ messages: [...messages] });
   const again = await reply({ messages: [...messages] });
-  expect(again.usage.prompt_tokens_details.cached_tokens).toBeGreaterThan(10);
+  expect(again.usage.prompt_tokens_details?.cached_tokens).toBeGreaterThan(10);
 });
 
 test('errors have the shape that the openai client expects', async () => {
@@ -352,7 +384,7 @@ test('a request that kills every engine ends with 503 before the first token, an
   const late = await startServer(createApp({ ...deps, model: mortal(99, 4) }), local);
   try {
     const whole = failure(clientOf(early).chat.completions.create(ask));
-    expect(await whole).toMatchObject({ status: 503, code: 'engine' });
+    expect(await whole).toMatchObject({ status: 503, code: 'engine', retry: 'false' });
     expect(await failure(chunksOf({}, clientOf(early)))).toMatchObject({ status: 503 });
     const texts: string[] = [];
     const stream = await clientOf(late).chat.completions.create({ ...ask, stream: true });
@@ -367,4 +399,35 @@ test('a request that kills every engine ends with 503 before the first token, an
     await early.close({ graceMs: 0 });
     await late.close({ graceMs: 0 });
   }
+});
+
+test('the last words of the engine go to the operator and not to the client', async () => {
+  const told: unknown[] = [];
+  const dying = (message: string): Model => ({
+    ...lab.model,
+    generate: () => Promise.reject(new EngineError(message, { hint: 'run limbic doctor' })),
+  });
+  const ended = 'engine: the process that runs the model ended (SIGKILL)';
+  const texts: string[] = [];
+  for (const message of [`${ended}: ggml.c: /home/me/x`, 'engine: could not load /home/me/x y']) {
+    const report = (error: unknown): void => void told.push(error);
+    const app = createApp({ ...deps, model: dying(message), report });
+    const response = await app.request('/v1/chat/completions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(ask),
+    });
+    const { error } = (await response.json()) as { error: { message: string } };
+    texts.push(error.message);
+    const metrics = await (await app.request('/metrics')).text();
+    expect(metrics).toContain('limbic_internal_errors_total 0');
+  }
+  expect(texts).toEqual([
+    `${ended}; run limbic doctor`,
+    'engine: could not load; run limbic doctor',
+  ]);
+  expect(told.map((error) => (error as Error).message)).toEqual([
+    `${ended}: ggml.c: /home/me/x`,
+    'engine: could not load /home/me/x y',
+  ]);
 });

@@ -8,7 +8,7 @@ import { chunkOf, firstChunk, responseOf, type ShapeOptions, usageChunk } from '
 import { conversationName } from './conversation-log.ts';
 import { EventStream } from './event-stream.ts';
 import type { GuardEnv } from './guard.ts';
-import { type Lab, reportUnforeseen } from './lab.ts';
+import { type Lab, reportWithheld } from './lab.ts';
 import { failureOf, Refusal } from './refusal.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
 import { joinUpdates, type ReplyEnd, type ReplyUpdate, writeReply } from './reply.ts';
@@ -95,8 +95,8 @@ function streamReply(job: Job): Promise<Response> {
         reject(error);
         return;
       }
-      const { body, isUnforeseen } = failureOf(error);
-      if (isUnforeseen) reportUnforeseen(job.lab, error);
+      const { body, isWithheld } = failureOf(error);
+      if (isWithheld) reportWithheld(job.lab, error);
       stream.send(body);
       stream.end();
     };

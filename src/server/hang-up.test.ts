@@ -112,7 +112,9 @@ test('requests over the limits are told when to come back, and waits end', async
   expect(((await refused.json()) as { error: object }).error).toMatchObject({
     code: 'rate_limit_exceeded',
   });
-  expect((await waits).status).toBe(503);
+  const timedOut = await waits;
+  expect([timedOut.status, timedOut.headers.get('x-should-retry')]).toEqual([503, null]);
+  expect(timedOut.headers.get('retry-after')).toBe('10');
   leave.abort();
 });
 
@@ -154,6 +156,46 @@ test('closing waits for a reply that runs, and cuts it off after the grace', asy
   expect(Date.now() - started).toBeGreaterThanOrEqual(90);
   await expect(response.text()).rejects.toThrow();
   await expect.poll(aborted).toBe(1);
+});
+
+test('closing waits until a reply that it cut off is in the log', async () => {
+  const { model } = hanging();
+  // An engine stops between two decodes, not at once.
+  const slow: Model = {
+    ...model,
+    generate: async (requests, options) => {
+      try {
+        return await model.generate(requests, options);
+      } finally {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    },
+  };
+  const roles: unknown[] = [];
+  const log = { append: (record: object) => void roles.push((record as { role: string }).role) };
+  const app = createApp({ ...plainDeps(lab), model: slow, log });
+  const server = await startServer(app, { host: '127.0.0.1', port: 0 });
+  const response = await ask(server.url, { stream: true });
+  await response.body!.getReader().read();
+  await server.close({ graceMs: 0 });
+  expect(roles).toEqual(['user', 'assistant']);
+});
+
+test('closing does not wait for ever for an engine that never stops', async () => {
+  const model: Model = {
+    ...lab.model,
+    generate: async (requests, options) => {
+      await lab.model.generate(requests, options);
+      return new Promise(() => {});
+    },
+  };
+  const url = await listen(model, {});
+  const response = await ask(url, { stream: true, max_tokens: 2 });
+  await response.body!.getReader().read();
+  const started = Date.now();
+  await servers.pop()!.close({ graceMs: 0 });
+  expect(Date.now() - started).toBeGreaterThan(1900);
+  expect(Date.now() - started).toBeLessThan(5000);
 });
 
 test('startServer says which port it cannot have', async () => {

@@ -1,6 +1,7 @@
 /** @file What a server is made of: the parts that its caller gives, and those that all routes share. */
 import type { MonitorEvent, ThermostatRequest } from '../api/chat.ts';
 import type { Model } from '../engine/engine.ts';
+import { LimbicError } from '../errors.ts';
 import type { ResolvedRule, Rule } from '../steering/monitor.ts';
 import type { Run } from '../store/runs.ts';
 import type { VectorPack } from '../vectors/pack.ts';
@@ -53,7 +54,7 @@ export interface ServerDeps {
   readonly version: string;
   /** Milliseconds since 1970. @default Date */
   readonly clock?: { now(): number };
-  /** Told of errors that nobody foresaw; clients are not. */
+  /** Told of errors that nobody foresaw, and of the engine's whole errors; clients are not. */
   readonly report?: (error: unknown) => void;
 }
 
@@ -95,8 +96,8 @@ export function createLab(deps: ServerDeps): Lab {
   };
 }
 
-/** Notes an error that nobody foresaw; the client only hears that there was one. */
-export function reportUnforeseen({ metrics, report }: Lab, error: unknown): void {
-  metrics.add('limbic_internal_errors_total');
+/** Tells the operator the whole of an error of which the client hears a part or nothing. */
+export function reportWithheld({ metrics, report }: Lab, error: unknown): void {
+  if (!(error instanceof LimbicError)) metrics.add('limbic_internal_errors_total');
   report?.(error);
 }

@@ -11,10 +11,12 @@ import type { ServerApp } from './app.ts';
 const arrivalMs = 60_000;
 /** What replies that run get to come to an end when the server closes. */
 const usualGraceMs = 2000;
+/** What replies that were cut off get to leave the engine and be logged as far as they came. */
+const endMs = 2000;
 
 export interface ListeningServer extends AsyncDisposable {
   readonly url: string;
-  /** Takes no more requests, waits for those that run, and cuts them off after the grace. */
+  /** Takes no more requests, waits for those that run, cuts them off after the grace, and lets them end. */
   close(options?: { graceMs?: number }): Promise<void>;
 }
 
@@ -61,10 +63,21 @@ export async function startServer(
     const timer = setTimeout(() => server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
+    await idleWithin(app, endMs);
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     close,
     [Symbol.asyncDispose]: () => close({ graceMs: 0 }),
   };
+}
+
+/** Waits until no reply runs, or until the time is over: an engine may be slow to stop. */
+async function idleWithin(app: Pick<ServerApp, 'idle'>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([app.idle(), limit]);
+  clearTimeout(timer);
 }

@@ -3,7 +3,8 @@
 const counters = {
   limbic_requests_total: 'Requests by route and status.',
   limbic_tokens_generated_total: 'Tokens written.',
-  limbic_prompt_tokens_total: 'Tokens of prompts, by where they came from.',
+  limbic_prompt_tokens_total:
+    'Tokens of prompts, by where they came from, of replies that no rule stopped.',
   limbic_engine_restarts_total: 'Times the engine failed under running replies.',
   limbic_events_total: 'Monitor events by kind and rule.',
   limbic_webhook_failures_total: 'Webhook calls that failed.',

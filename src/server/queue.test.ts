@@ -108,3 +108,20 @@ test('a request that waits too long is refused', async () => {
   first.end();
   await first.done;
 });
+
+test('idle resolves when the last request has ended, those that waited included', async () => {
+  const queue = new FairQueue(limits);
+  await queue.idle();
+  const order: string[] = [];
+  const works = ['1', '2', '3'].map((name) => enter(queue, 'a', name, order));
+  expect(queue.waiting).toBeGreaterThan(0);
+  let isIdle = false;
+  const idle = queue.idle().then(() => (isIdle = true));
+  for (const work of works) {
+    expect(isIdle).toBe(false);
+    work.end();
+    await work.done;
+  }
+  await idle;
+  expect(order).toEqual(['1', '2', '3']);
+});

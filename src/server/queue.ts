@@ -23,6 +23,7 @@ export class FairQueue {
   readonly #turns = new Map<string, Waiter[]>();
   #running = 0;
   #waiting = 0;
+  readonly #whenIdle: (() => void)[] = [];
 
   constructor(limits: QueueLimits) {
     this.#limits = limits;
@@ -47,7 +48,14 @@ export class FairQueue {
     } finally {
       this.#running--;
       this.#admitNext();
+      if (this.#running === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     }
+  }
+
+  /** Resolves when nothing runs, and so nothing waits. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
   async #enter(client: string, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
 import { ZodError } from 'zod';
 
 import type { ErrorResponse } from '../api/chat.ts';
-import { type ErrorCode, LimbicError, NotFoundError } from '../errors.ts';
+import { EngineError, type ErrorCode, LimbicError, NotFoundError } from '../errors.ts';
 
 /** Status of each refusal that only a server knows. */
 const statuses = {
@@ -66,11 +66,11 @@ export interface Failure {
   readonly status: number;
   readonly body: ErrorResponse;
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether nobody foresaw the error, so that the operator has to hear of it. */
-  readonly isUnforeseen: boolean;
+  /** Whether the error says more than the body, so that the operator has to hear of it. */
+  readonly isWithheld: boolean;
 }
 
-/** Turns anything thrown into an answer; what nobody foresaw says nothing about itself. */
+/** Turns anything thrown into an answer; what nobody foresaw, or a native library said, is left out. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof ZodError) return failureOfIssues(error);
   if (error instanceof Refusal)
@@ -79,13 +79,25 @@ export function failureOf(error: unknown): Failure {
       param: error.param,
       headers: error.headers,
     });
+  if (error instanceof EngineError) return failureOfEngine(error);
   if (error instanceof LimbicError)
     return failure(statusOfError[error.code], error, { code: error.code.replaceAll('-', '_') });
   if (error instanceof DOMException && error.name === 'AbortError')
     return failure(statuses.client_gone, { message: 'the client left' }, { code: 'client_gone' });
   return {
     ...failure(500, { message: 'an error inside the server' }, { code: 'internal_error' }),
-    isUnforeseen: true,
+    isWithheld: true,
+  };
+}
+
+/** An error of the engine ends with the last words of a native library, which may hold paths. */
+function failureOfEngine({ code, message, hint }: EngineError): Failure {
+  const told = message.split(':').slice(0, 2).join(':');
+  // From the first word on that could be a path.
+  const first = told.replace(/\s\S*[/\\].*$/s, '');
+  return {
+    ...failure(statusOfError[code], { message: first, hint }, { code }),
+    isWithheld: true,
   };
 }
 
@@ -102,7 +114,7 @@ function failure(
   rest: { code: string; param?: string | null; headers?: Readonly<Record<string, string>> },
 ): Failure {
   // A client that tries again after these would only load the machine: the reply was given its chances.
-  const isFinal = status === 500 || status === 504;
+  const isFinal = status === 500 || status === 504 || rest.code === 'engine';
   return {
     status,
     body: {
@@ -114,7 +126,7 @@ function failure(
       },
     },
     headers: { ...(isFinal ? { 'x-should-retry': 'false' } : {}), ...rest.headers },
-    isUnforeseen: false,
+    isWithheld: false,
   };
 }
 

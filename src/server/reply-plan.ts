@@ -6,8 +6,9 @@ import { chatTokens } from '../engine/chat-template.ts';
 import type { GenerateOptions, GenerateRequest, Steering, Thermostat } from '../engine/engine.ts';
 import { grammarOfSchema, jsonObjectGrammar } from '../engine/json-grammar.ts';
 import { InvalidInputError } from '../errors.ts';
-import { buildSteering, coherenceLimit, totalDose } from '../steering/steering.ts';
+import { buildSteering, coherenceLimit, type Dose, totalDose } from '../steering/steering.ts';
 import { centreAndSpread } from '../vectors/calibration.ts';
+import type { VectorPack } from '../vectors/pack.ts';
 import type { Lab } from './lab.ts';
 import type { Readouts } from './readouts.ts';
 import { Refusal, refuseUnknown } from './refusal.ts';
@@ -55,7 +56,8 @@ export async function planReply(lab: Lab, body: ChatRequest): Promise<ReplyPlan>
       isReported: limbic !== undefined,
       readsPrompt: limbic?.prompt === true,
       thermostat,
-      head: limbic === undefined ? {} : headOf(lab, limbic.steer, { steering, readouts }),
+      head:
+        limbic === undefined ? {} : headOf(lab, limbic.steer, { steering, readouts, thermostat }),
     };
   });
 }
@@ -111,10 +113,14 @@ function readoutsFor(lab: Lab, { limbic }: ChatRequest): Readouts | null {
   return readouts.names.length === 0 ? null : readouts;
 }
 
-function steeringOf(lab: Lab, { limbic }: ChatRequest): Steering | null {
-  const doses = Object.entries(limbic?.steer ?? {})
+function dosesOf(steer: Readonly<Record<string, number>> = {}): Dose[] {
+  return Object.entries(steer)
     .map(([emotion, dose]) => ({ emotion, dose }))
     .filter(({ dose }) => dose !== 0);
+}
+
+function steeringOf(lab: Lab, { limbic }: ChatRequest): Steering | null {
+  const doses = dosesOf(limbic?.steer);
   if (doses.length === 0 || limbic === undefined) return null;
   return { ...buildSteering(lab.pack, doses), phase: limbic.phase };
 }
@@ -140,19 +146,40 @@ function engineThermostat(
 function headOf(
   { pack }: Lab,
   steer: Record<string, number> | undefined,
-  { steering, readouts }: { steering: Steering | null; readouts: Readouts | null },
+  {
+    steering,
+    readouts,
+    thermostat,
+  }: Pick<ReplyPlan, 'readouts' | 'thermostat'> & { steering: Steering | null },
 ): LimbicResponse {
-  const layer = readouts === null ? {} : { layer: readouts.probe.layer };
-  if (steering === null || steer === undefined) return layer;
-  const strength = Math.round(totalDose(pack, steering) * 1000) / 1000;
+  const strength = steering === null ? 0 : roundedStrength(pack, steering);
+  const most =
+    thermostat === null
+      ? strength
+      : roundedStrength(
+          pack,
+          buildSteering(pack, [
+            ...dosesOf(steer),
+            { emotion: thermostat.with, dose: thermostat.limit },
+          ]),
+        );
   return {
-    ...layer,
-    steer,
-    strength,
-    ...(strength > coherenceLimit
-      ? {
-          warning: `strength ${strength}: above ${coherenceLimit} mean residual norms over the layers, text may fall apart`,
-        }
-      : {}),
+    ...(readouts === null ? {} : { layer: readouts.probe.layer }),
+    ...(steering === null || steer === undefined ? {} : { steer, strength }),
+    ...warningOf(strength, most),
+  };
+}
+
+/** Compared as it is shown. */
+function roundedStrength(pack: VectorPack, steering: Steering): number {
+  return Math.round(totalDose(pack, steering) * 1000) / 1000;
+}
+
+/** @param most strength with the thermostat at its limit; between the two it is never above both */
+function warningOf(strength: number, most: number): Pick<LimbicResponse, 'warning'> {
+  if (Math.max(strength, most) <= coherenceLimit) return {};
+  const what = strength > coherenceLimit ? strength : `${most} with the thermostat at its limit`;
+  return {
+    warning: `strength ${what}: above ${coherenceLimit} mean residual norms over the layers, text may fall apart`,
   };
 }

@@ -34,7 +34,8 @@ export interface ReplyEnd extends ReplyUpdate {
   readonly finish: 'stop' | 'length' | 'content_filter';
   readonly promptTokens: number;
   readonly completionTokens: number;
-  readonly cachedTokens: number;
+  /** Null if a rule ended the reply before the engine told. */
+  readonly cachedTokens: number | null;
   readonly prompt?: readonly ReadToken[];
 }
 
@@ -77,10 +78,12 @@ export async function writeReply(lab: Lab, plan: ReplyPlan, call: ReplyCall): Pr
   const seconds = (clock.now() - first) / 1000;
   if (count > 1 && seconds > 0)
     metrics.observe('limbic_reply_tokens_per_second', (count - 1) / seconds);
-  const cachedTokens = result?.reused ?? 0;
+  const cachedTokens = result?.reused ?? null;
   const promptTokens = plan.request.prompt.length;
-  metrics.add('limbic_prompt_tokens_total', { from: 'cache' }, cachedTokens);
-  metrics.add('limbic_prompt_tokens_total', { from: 'engine' }, promptTokens - cachedTokens);
+  if (cachedTokens !== null) {
+    metrics.add('limbic_prompt_tokens_total', { from: 'cache' }, cachedTokens);
+    metrics.add('limbic_prompt_tokens_total', { from: 'engine' }, promptTokens - cachedTokens);
+  }
   const isStopped = result === null || stopper.signal.aborted;
   return {
     ...describe(

@@ -88,6 +88,21 @@ test('an engine that is slow to stop adds nothing to a reply that a rule ended',
   expect(stopped.usage.completion_tokens).toBe(6);
 });
 
+test('a reply that a rule stopped claims nothing about the cache, in its usage and in the metrics', async () => {
+  const fromEngine = async (app: ServerApp): Promise<boolean> => {
+    const text = await (await app.request('/metrics')).text();
+    return text.includes('limbic_prompt_tokens_total{from="engine"}');
+  };
+  const stopping = appWith(['calm > -1000 for 6 tokens -> stop']);
+  const { usage } = await reply(stopping);
+  expect(usage).not.toHaveProperty('prompt_tokens_details');
+  expect(usage.prompt_tokens).toBeGreaterThan(0);
+  expect(await fromEngine(stopping)).toBe(false);
+  const free = appWith([]);
+  expect((await reply(free)).usage).toHaveProperty('prompt_tokens_details.cached_tokens');
+  expect(await fromEngine(free)).toBe(true);
+});
+
 test('a stopped stream ends in order, with the event and no token behind it', async () => {
   const app = appWith(['calm > -1000 for 4 tokens -> stop']);
   const response = await post(app, { stream: true, limbic: { emotions: [] } });
@@ -145,7 +160,7 @@ test('a thermostat that goes on and off leaves an event each time and its dose i
     [5, 'thermostat-off'],
   ]);
   expect(events[0]).toMatchObject({ emotion: 'happy', value: 0.5 });
-  expect(events[0]?.rule).toBe('calm up to 0.1 while happy is above 0.1');
+  expect(events[0]?.rule).toBe('calm up to 0.06 while happy is above 0.1');
   expect(limbic?.tokens?.map(({ steer }) => steer?.['calm'] ?? 0)).toEqual([
     0, 0.1, 0.2, 0, 0.1, 0,
   ]);

@@ -3,7 +3,7 @@ import { type Message, seriesOf } from '../chat/message.ts';
 import { axisEnd, formatSigned, type Scale } from '../reading/scale.ts';
 import type { Surface } from './canvas.ts';
 import { type Palette, seriesCount } from './palette.ts';
-import { axisRoom, lengthOf, offsetsOf } from './track.ts';
+import { axisRoom, lengthOf, offsetsOf, thermostatSpans } from './track.ts';
 
 export interface Lines {
   readonly messages: readonly Message[];
@@ -201,6 +201,17 @@ function drawStretch({ surface, frame, scale, end }: Plot, pen: Pen, stretch: St
   context.globalAlpha = 1;
 }
 
+/** A faint band where the thermostat was on; edges on whole pixels, so that pieces join without a seam. */
+function drawWarmth({ surface, frame }: Omit<Plot, 'scale' | 'end'>, stretch: Stretch): void {
+  const { context } = surface;
+  const edge = (index: number): number => Math.round(xOf(frame, stretch.offset + index - 0.5));
+  for (const [start, end] of thermostatSpans(stretch.message)) {
+    const from = Math.max(start, stretch.start);
+    if (end > from)
+      context.fillRect(edge(from), frame.top, edge(end) - edge(from), frame.bottom - frame.top);
+  }
+}
+
 function pensOf({ emotions, strong }: Lines, palette: Palette): Pen[] {
   return emotions
     .map((emotion, i) => ({
@@ -276,6 +287,10 @@ export function drawLines(surface: Surface, lines: Lines, palette: Palette, draw
     drawMarks(surface, frame, lines, palette);
   }
   const plot = { surface, frame, scale: lines.scale, end };
+  surface.context.globalAlpha = 0.1;
+  surface.context.fillStyle = palette.accent;
+  for (const stretch of stretchesFrom(isWhole)) drawWarmth(plot, stretch);
+  surface.context.globalAlpha = 1;
   for (const pen of pensOf(lines, palette)) {
     for (const stretch of stretchesFrom(isWhole)) drawStretch(plot, pen, stretch);
   }

@@ -11,7 +11,15 @@ import { excerpt } from '../reading/peaks.ts';
 import { formatSigned, fullColour, heatColour } from '../reading/scale.ts';
 import { onWidth, sizeCanvas, type Surface } from './canvas.ts';
 import { onThemeChange, type Palette, readPalette } from './palette.ts';
-import { countTokens, lengthOf, offsetsOf, type Place, placeAt, positionOf } from './track.ts';
+import {
+  countTokens,
+  lengthOf,
+  offsetsOf,
+  type Place,
+  placeAt,
+  positionOf,
+  thermostatSpans,
+} from './track.ts';
 
 const row = { band: 18, emotion: 20, gap: 2 } as const;
 
@@ -52,6 +60,14 @@ function drawBands(surface: Surface, messages: readonly Message[], palette: Pale
       context.fillStyle = message.role === 'assistant' ? palette.ink : palette.ground;
       context.fillText(message.role, left + 4, (row.band - row.gap) / 2 + 0.5);
     }
+    // Under the rows, whose colours are readings.
+    context.globalAlpha = 0.35;
+    context.fillStyle = palette.accent;
+    for (const [start, end] of thermostatSpans(message)) {
+      const from = xOf((offsets[i] ?? 0) + start);
+      context.fillRect(from, height - 8, xOf((offsets[i] ?? 0) + end) - from, 6);
+    }
+    context.globalAlpha = 1;
     context.fillStyle = palette.bad;
     for (const { index } of message.events) {
       const x = xOf((offsets[i] ?? 0) + index + 0.5);

@@ -52,6 +52,22 @@ export function positionOf(messages: readonly Message[], place: Place | null): n
   return null;
 }
 
+/** Stretches of a message's tokens with the thermostat on: the first, and the one after the last. */
+export function thermostatSpans({
+  events,
+  tokens,
+}: Pick<Message, 'events' | 'tokens'>): (readonly [start: number, end: number])[] {
+  const spans: (readonly [number, number])[] = [];
+  let start: number | null = null;
+  for (const { kind, index } of events) {
+    if (kind === 'thermostat-on') start = index;
+    if (kind !== 'thermostat-off' || start === null) continue;
+    spans.push([start, index]);
+    start = null;
+  }
+  return start === null ? spans : [...spans, [start, tokens.length]];
+}
+
 /** Room on the axis for `count` tokens, in steps, so that the lines don't move with each token. */
 export function axisRoom(count: number): number {
   let room = 120;

@@ -31,6 +31,6 @@ test('chatRequest sends doses that are not 0, and the thermostat as a percentile
     watch: 'desperate',
     above: 'p95',
     with: 'calm',
-    limit: 0.1,
+    limit: 0.06,
   });
 });

@@ -48,7 +48,7 @@ export function defaultSteering(emotions: readonly string[]): Steering {
       watch: pick('desperate'),
       above: 95,
       with: pick('calm'),
-      limit: 0.1,
+      limit: 0.06,
     },
   };
 }

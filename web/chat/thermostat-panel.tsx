@@ -11,7 +11,7 @@ interface ThermostatPanelProps {
 }
 
 const percentiles = [50, 75, 90, 95, 99];
-const limits = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3];
+const limits = [0.02, 0.04, 0.06, 0.08, 0.1];
 
 export function ThermostatPanel({ steering, names }: ThermostatPanelProps): JSX.Element {
   const { thermostat } = useStore(steering);

@@ -37,7 +37,8 @@ export function HelpDialog({ onClose }: { readonly onClose: () => void }): JSX.E
       </p>
       <p>
         Lines are smoothed: each new token counts 30 %. Points are the raw readings of the emotion
-        that colours the tokens. A red mark is a rule that fired or the thermostat.
+        that colours the tokens. A red mark is a rule that fired or the thermostat, which was on
+        where a faint band is.
       </p>
       <p>
         A dose is a share of the mean residual norm, added after each steered block; strength is its

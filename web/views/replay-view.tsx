@@ -124,7 +124,9 @@ function Nothing({ onFile }: { readonly onFile: (file: File) => void }): JSX.Ele
         Drop it here, or
       </p>
       <FileButton onFile={onFile} />
-      <pre class="mono" tabIndex={0}>{example()}</pre>
+      <pre class="mono" tabIndex={0}>
+        {example()}
+      </pre>
     </div>
   );
 }

@@ -29,7 +29,10 @@ function TokenDialog({ onAnswer }: { readonly onAnswer: TokenQuestion }): JSX.El
           if (text.trim() !== '') onAnswer(text.trim());
         }}
       >
-        <p>It was printed when the server started. This tab keeps it until it is closed.</p>
+        <p>
+          It is the one that the server was started with, by <code>--token</code> or{' '}
+          <code>LIMBIC_TOKEN</code>. This tab keeps it until it is closed.
+        </p>
         <label class="field">
           Token
           <input
