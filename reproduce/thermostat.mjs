@@ -75,11 +75,15 @@ for (const [arm, setting] of Object.entries(arms)) {
     };
   });
 }
-console.log(`${name}, ${requests.length} replies of up to 40 tokens; differences to the free reply of the same seed, 95 % bootstrap`);
+console.log(
+  `${name}, ${requests.length} replies of up to 40 tokens; differences to the free reply of the same seed, 95 % bootstrap`,
+);
 for (const [arm, rows] of Object.entries(results)) {
   const of = (key) => rows.map((row) => row[key]).map((v) => (Number.isFinite(v) ? v : 0));
   const difference = (key) => {
-    const values = of(key).map((value, i) => value - (Number.isFinite(results.free[i][key]) ? results.free[i][key] : 0));
+    const values = of(key).map(
+      (value, i) => value - (Number.isFinite(results.free[i][key]) ? results.free[i][key] : 0),
+    );
     const [low, high] = bootstrapMean(values, randomFrom(1));
     return `${mean(values).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
   };
