@@ -11,6 +11,8 @@ import { extractCommand, validateCommand } from './extract.ts';
 import { fetchCommand, modelsCommand } from './models.ts';
 import { readCommand } from './read.ts';
 import { recipesCommand } from './recipes.ts';
+import { runCommand } from './run.ts';
+import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
 import { storiesCommand } from './stories.ts';
 import { vectorsCommand } from './vectors.ts';
@@ -22,6 +24,8 @@ export const commands: readonly Command[] = [
   chatCommand,
   serveCommand,
   watchCommand,
+  runCommand,
+  runsCommand,
   extractCommand,
   calibrateCommand,
   validateCommand,

@@ -91,14 +91,24 @@ export async function runTrials(
   return {
     layer,
     unseen: rankTargets(
-      readRows(pack, unseenNames, stories.means[0], false),
+      readRows(pack, unseenNames, stories.means[0], { layer, centresSet: false }),
       unseenNames,
       unseen.map(({ emotion }) => emotion),
     ),
-    overMessage: rankTargets(readRows(pack, names, means[0], true), names, targets),
-    beforeReply: rankTargets(readRows(pack, names, ends[0], true), names, targets),
+    overMessage: rankTargets(centredReadings(pack, names, means[0]), names, targets),
+    beforeReply: rankTargets(centredReadings(pack, names, ends[0]), names, targets),
     steering,
   };
+}
+
+/** Readings of rows [n, width] on the named emotions, [n][emotions], centred by the rows' own mean. */
+export function centredReadings(
+  pack: VectorPack,
+  names: readonly string[],
+  rows: Float32Array | undefined,
+  layer: number = pack.bestLayer,
+): number[][] {
+  return readRows(pack, names, rows, { layer, centresSet: true });
 }
 
 /** Readings of rows [n, width] on the named emotions; centred by the rows' own mean, or by the corpus. */
@@ -106,11 +116,11 @@ function readRows(
   pack: VectorPack,
   names: readonly string[],
   rows: Float32Array | undefined,
-  centresSet: boolean,
+  { layer, centresSet }: { layer: number; centresSet: boolean },
 ): number[][] {
   if (rows === undefined) return [];
   const { width } = pack;
-  const probe = makeProbe(pack, names, pack.bestLayer);
+  const probe = makeProbe(pack, names, layer);
   const zero = meanRow(rows, width);
   return Array.from({ length: rows.length / width }, (_, i) => {
     const row = rows.slice(i * width, (i + 1) * width);

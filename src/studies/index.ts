@@ -1,0 +1,6 @@
+/** @file The studies, in reading order. */
+import { intensityStudy } from './intensity.ts';
+import { scenariosStudy } from './scenarios.ts';
+import type { Study } from './study.ts';
+
+export const studies: readonly Study[] = [scenariosStudy, intensityStudy];

@@ -1,0 +1,199 @@
+/**
+ * @file Numeric intensity ("Emotion Concepts...", 2026, the painkiller study; protocol section 3): does a
+ * reading right before the reply follow a number in the message that makes things better or worse? Each
+ * message has a twin of the same shape with the same numbers about something without stakes, and random
+ * directions go through the same procedure.
+ */
+import { z } from 'zod';
+
+import { renderLineChart } from '../charts/line-chart.ts';
+import type { Section } from '../charts/page.ts';
+import { chatTokens } from '../engine/chat-template.ts';
+import { randomDirection, randomFrom } from '../math/random.ts';
+import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
+import { emotionVector, probeOf } from '../vectors/pack.ts';
+import { fill, type IntensityTemplate, loadIntensity } from './stimuli.ts';
+import { defineStudy, type Measure, type StudyLab, type StudyResult } from './study.ts';
+
+const params = z.object({
+  /** Paraphrases of each template. */
+  paraphrases: z.coerce.number().int().min(2).max(4).default(4),
+  /** Random directions that go through the same procedure. */
+  random: z.coerce.number().int().min(10).max(1000).default(100),
+  seed: z.coerce.number().int().min(0).default(1),
+});
+type Params = z.infer<typeof params>;
+
+const emotions = ['afraid', 'sad', 'calm', 'happy'] as const;
+/** Smallest effect that is called one: Cohen's small effect, in standard deviations over the neutral twins. */
+const smallestEffect = 0.2;
+
+/** Readings [paraphrases][values][directions] of the messages and of their twins. */
+interface Cell {
+  readonly messages: number[][][];
+  readonly twins: number[][][];
+}
+
+export const intensityStudy = defineStudy<Params>({
+  name: 'intensity',
+  summary:
+    'does fear follow the dose? readings along a number, against twins and random directions',
+  source: 'protocol section 3',
+  params,
+  quick: { paraphrases: 2 },
+  plan: ({ paraphrases }, lab) => {
+    const templates = templatesOf(lab);
+    const messages = templates.reduce((sum, { values }) => sum + values.length, 0) * paraphrases;
+    return { cells: templates.length, read: messages * 2 * 60, written: 0 };
+  },
+  run: async (lab, settings, recorder) => {
+    const templates = templatesOf(lab);
+    const probe = probeFor(lab, settings);
+    const cells: Cell[] = [];
+    for (const template of templates) {
+      const read = (texts: readonly string[]): Promise<number[][][]> =>
+        Promise.all(
+          texts
+            .slice(0, settings.paraphrases)
+            .map((text) => readSeries(lab, probe, text, template.values)),
+        );
+      cells.push(
+        await recorder.cell(template.id, async () => ({
+          messages: await read(template.paraphrases),
+          twins: await read(template.neutral),
+        })),
+      );
+    }
+    return resultOf(templates, cells, settings);
+  },
+});
+
+function templatesOf({ data }: StudyLab): IntensityTemplate[] {
+  return loadIntensity(data('studies/intensity.jsonl'));
+}
+
+/** The emotions first, then the random directions, all read through the pack's filter. */
+function probeFor({ pack }: StudyLab, { random, seed }: Params): ReturnType<typeof probeOf> {
+  const draw = randomFrom(seed);
+  const vectors = [
+    ...emotions.map((emotion) => emotionVector(pack, emotion, pack.bestLayer)),
+    ...Array.from({ length: random }, () => randomDirection(pack.width, draw)),
+  ];
+  return probeOf(pack, vectors, pack.bestLayer);
+}
+
+async function readSeries(
+  { model, signal }: StudyLab,
+  probe: ReturnType<typeof probeOf>,
+  text: string,
+  values: readonly number[],
+): Promise<number[][]> {
+  const sequences = await Promise.all(
+    values.map((x) => chatTokens(model, [{ role: 'user', content: fill(text, x) }])),
+  );
+  const readings = await model.project(sequences, { probes: [probe], signal });
+  const count = probe.bias.length;
+  return readings.map((all) => Array.from(all.slice(-count), (value) => round(value)));
+}
+
+/** Six digits are more than a quantised kernel repeats. */
+function round(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+/** Mean over the upper three values less that over the lower three. */
+function rise(series: readonly number[]): number {
+  return mean(series.slice(-3)) - mean(series.slice(0, 3));
+}
+
+/**
+ * Rise of each message less that of its twin, in standard deviations of the direction's readings over all twins:
+ * [templates][paraphrases] of one direction.
+ */
+function effectsOf(cells: readonly Cell[], direction: number): number[][] {
+  const at = (series: readonly (readonly number[])[]): number[] =>
+    series.map((row) => row[direction] ?? NaN);
+  const twins = cells.flatMap((cell) => cell.twins.flatMap(at));
+  const spread = deviation(twins);
+  return cells.map(({ messages, twins: own }) =>
+    messages.map((series, i) => (rise(at(series)) - rise(at(own[i] ?? []))) / spread),
+  );
+}
+
+function resultOf(
+  templates: readonly IntensityTemplate[],
+  cells: readonly Cell[],
+  settings: Params,
+): StudyResult {
+  const measures: Measure[] = [];
+  const verdicts: string[] = [];
+  for (const [k, emotion] of emotions.entries()) {
+    const signs = templates.map(({ expected }) => expected[emotion]);
+    // The expected signs make one number of all templates; templates without an expectation are left out.
+    const signed = (direction: number): number[] =>
+      effectsOf(cells, direction).flatMap((values, t) =>
+        (signs[t] ?? 0) === 0 ? [] : values.map((value) => value * (signs[t] ?? 0)),
+      );
+    const own = signed(k);
+    const band = Array.from({ length: settings.random }, (_, r) =>
+      mean(signed(emotions.length + r)),
+    );
+    const [low, high] = bootstrapMean(own, randomFrom(settings.seed + 1));
+    const limits = [quantile(band, 0.025), quantile(band, 0.975)] as const;
+    const value = mean(own);
+    measures.push({
+      name: `${emotion}, in the expected direction`,
+      value,
+      interval: [low, high],
+      n: own.length,
+      control: `95 % of ${band.length} random directions: ${limits[0].toFixed(2)} to ${limits[1].toFixed(2)}`,
+      note: 'standard deviations over the neutral twins, upper three values less lower three, message less twin',
+    });
+    const follows = low > 0 && value > limits[1] && value >= smallestEffect;
+    if (follows) verdicts.push(emotion);
+  }
+  return {
+    verdict:
+      verdicts.length === 0
+        ? 'No emotion follows the number: no effect leaves both its interval and the band of random directions, or it is too small to matter.'
+        : `${verdicts.join(', ')} follow${verdicts.length === 1 ? 's' : ''} the number, beyond the twins and 95 % of random directions; ${emotions.filter((e) => !verdicts.includes(e)).join(', ') || 'none of the others'} ${verdicts.length === emotions.length ? '' : 'do not'}.`,
+    measures,
+    sections: templates.map((template, t) => sectionOf(template, cells[t], settings)),
+  };
+}
+
+/** Readings along the values, as distance from the first, messages and twins. */
+function sectionOf(
+  { title, unit, values, more }: IntensityTemplate,
+  cell: Cell | undefined,
+  settings: Params,
+): Section {
+  const along = (series: Cell['messages'] = [], direction: number): number[] =>
+    values.map((_, v) => mean(series.map((rows) => rows[v]?.[direction] ?? NaN)));
+  const fromFirst = (line: readonly number[]): number[] => line.map((y) => y - (line[0] ?? NaN));
+  const random = Array.from({ length: settings.random }, (_, r) =>
+    fromFirst(along(cell?.messages, emotions.length + r)),
+  );
+  const bandAt = (share: number): number[] =>
+    values.map((_, v) =>
+      quantile(
+        random.map((line) => line[v] ?? NaN),
+        share,
+      ),
+    );
+  return {
+    title: `${title} (${unit})`,
+    lead: `More is ${more}. Reading right before the reply, mean of the paraphrases, as a share of the residual norm, less that at the first value. Dashed: the neutral twin. Grey: 95 % of ${settings.random} random directions on the messages.`,
+    body: renderLineChart({
+      title,
+      xLabel: unit,
+      yLabel: 'reading less the first',
+      ticks: values.map(String),
+      series: [
+        ...emotions.map((name, k) => ({ name, values: fromFirst(along(cell?.messages, k)) })),
+        { name: 'afraid, twin', values: fromFirst(along(cell?.twins, 0)), dashed: true },
+      ],
+      band: { name: 'random directions', low: bandAt(0.025), high: bandAt(0.975) },
+    }),
+  };
+}
