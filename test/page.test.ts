@@ -55,7 +55,7 @@ async function send(
 }
 
 const replied = async (page: Page): Promise<void> => {
-  await expect.poll(() => status(page), { timeout: 60_000 }).not.toBe('streaming');
+  await expect.poll(() => status(page), { timeout: 60_000 }).toBe('whole');
 };
 
 run('a message streams: tokens and lines grow before the reply ends', async () => {
@@ -111,6 +111,39 @@ run('a slider makes the two sides differ', async () => {
   expect(steered).not.toBe(bare);
   expect(complaints).toEqual([]);
   await page.screenshot({ path: join(pictures, 'side-by-side.png') });
+  await page.context().close();
+});
+
+run('what if: two emotions of the map become doses of both signs, asked side by side', async () => {
+  const { page, complaints } = await openPage(browser, server.url);
+  const panel = page.getByRole('region', { name: 'What if' });
+  await panel.getByLabel('From', { exact: true }).selectOption('desperate');
+  await panel.getByLabel('To', { exact: true }).selectOption('calm');
+  await page.getByTestId('composer').fill('The lift stopped between two floors. What now?');
+  await panel.getByRole('button', { name: 'Ask both ways' }).click();
+  await expect
+    .poll(() => page.getByTestId('column-steered').getByTestId('token').count(), {
+      timeout: 30_000,
+    })
+    .toBeGreaterThan(3);
+  expect(Number(await page.getByTestId('slider-calm').inputValue())).toBeCloseTo(0.05, 5);
+  expect(Number(await page.getByTestId('slider-desperate').inputValue())).toBeCloseTo(-0.05, 5);
+  await page.getByTestId('stop').click();
+  expect(complaints).toEqual([]);
+  await page.context().close();
+});
+
+run('a message opens as a map of layers and tokens', async () => {
+  const { page, complaints } = await openPage(browser, server.url);
+  await send(page, 'The bridge is closed and my brother was on it.', { 'Most tokens': '8' });
+  await replied(page);
+  await page.locator('.message.user').first().hover();
+  await page.getByTestId('open-heatmap').first().click();
+  const map = page.getByTestId('heatmap');
+  await map.waitFor({ timeout: 30_000 });
+  expect(await map.getAttribute('aria-label')).toMatch(/at \d+ layers and \d+ tokens\. Highest/);
+  expect(complaints).toEqual([]);
+  await page.screenshot({ path: join(pictures, 'heat-map.png') });
   await page.context().close();
 });
 
