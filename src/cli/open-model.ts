@@ -81,12 +81,17 @@ export function cachedMeansPath(spec: string = defaultModelName): string {
 
 /** Where the pack of a model is, if it ships with limbic. */
 export function shippedPackPath(modelName: string): string {
-  return fileURLToPath(new URL(`../../data/packs/${modelName}.safetensors`, import.meta.url));
+  return dataFile(`packs/${modelName}.safetensors`);
+}
+
+/** A file of the data that ships with limbic. */
+export function dataFile(name: string): string {
+  return fileURLToPath(new URL(`../../data/${name}`, import.meta.url));
 }
 
 /** A file of the corpus that ships with limbic. */
 export function corpusFile(name: string): string {
-  return fileURLToPath(new URL(`../../data/corpus/${name}`, import.meta.url));
+  return dataFile(`corpus/${name}`);
 }
 
 /** `--stories A,B`, or both shipped sets. */

@@ -1,6 +1,5 @@
 /** @file `limbic run STUDY`: a study in a run directory, with a plan before it and a report after. */
 import { createInterface } from 'node:readline/promises';
-import { fileURLToPath } from 'node:url';
 
 import { z } from 'zod';
 
@@ -20,6 +19,7 @@ import {
   packOption,
   text,
 } from './command.ts';
+import { dataFile } from './open-model.ts';
 import { createProgress, formatSeconds } from './progress.ts';
 import { disclaimer } from './read.ts';
 import { limbicVersion } from './version.ts';
@@ -157,10 +157,6 @@ function parseParams(study: Study, values: object): object {
   throw new InvalidInputError(
     `--set ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}`,
   );
-}
-
-function dataFile(name: string): string {
-  return fileURLToPath(new URL(`../../data/${name}`, import.meta.url));
 }
 
 /** Says how much work it is; asks where it is long and somebody is there to answer. */

@@ -11,7 +11,7 @@ import { startServer } from '../server/listen.ts';
 import { offlinePage } from '../server/offline-page.ts';
 import { conversationsOf } from '../server/runs.ts';
 import { readRun } from '../store/runs.ts';
-import { centreAndSpread } from '../vectors/calibration.ts';
+import { centreAndSpread, scaleOf } from '../vectors/calibration.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
 import { baseDeps, monitorOptions, openForServer, startRun, watchingOf } from './serve.ts';
@@ -165,7 +165,7 @@ function sharedOf(
     turns: conversations.flatMap(({ turns }) => turns),
     model: pack.modelName,
     layer: pack.bestLayer,
-    scale: Object.fromEntries(shown.map((name) => [name, centreAndSpread(pack, name)])),
+    scale: scaleOf(pack, shown),
     date: new Date().toISOString(),
   };
 }

@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 
 import { shareRequestSchema } from '../api/lab.ts';
-import { centreAndSpread } from '../vectors/calibration.ts';
+import { scaleOf } from '../vectors/calibration.ts';
 import type { GuardEnv } from './guard.ts';
 import type { Lab } from './lab.ts';
 import { offlinePage } from './offline-page.ts';
@@ -12,9 +12,7 @@ export function shareRoutes({ model, pack, webFolder, clock }: Lab): Hono<GuardE
   const app = new Hono<GuardEnv>();
   app.post('/api/share', (c) => {
     const shared = shareRequestSchema.parse(c.get('json'));
-    const scale = refuseUnknown('emotions', () =>
-      Object.fromEntries(shared.emotions.map((name) => [name, centreAndSpread(pack, name)])),
-    );
+    const scale = refuseUnknown('emotions', () => scaleOf(pack, shared.emotions));
     const html = offlinePage(webFolder, {
       ...shared,
       scale,

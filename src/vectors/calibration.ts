@@ -57,6 +57,14 @@ export function centreAndSpread(
   return { median: at(0.5), spread: (at(0.9) - at(0.1)) / deciles };
 }
 
+/** The same for several emotions, by name. */
+export function scaleOf(
+  pack: VectorPack,
+  emotions: readonly string[],
+): Record<string, { median: number; spread: number }> {
+  return Object.fromEntries(emotions.map((name) => [name, centreAndSpread(pack, name)]));
+}
+
 /**
  * The reading below which a share of the neutral positions lies, between the stored quantiles by
  * interpolation. Throws InvalidInputError for a pack that was never calibrated, or a share beyond the
