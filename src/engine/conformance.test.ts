@@ -47,6 +47,8 @@ const subjects: Subject[] = [
 ];
 
 describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
+  /** Nats that a log-probability may move in another batch; a wrong cache is off by whole nats. */
+  const scoreTolerance = Math.max(1e-4, batchTolerance * 15);
   let model: Model | undefined;
   const opened = async (): Promise<Model> => (model ??= await open!());
   const run = (name: string, title: string, body: (subject: Model) => Promise<void>): void => {
@@ -202,6 +204,38 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
         const [score] = await subject.score([{ prompt, continuation: Int32Array.of(token) }]);
         expect(Math.abs(score![0]! - logprob)).toBeLessThan(1e-4);
       }
+    },
+  );
+
+  run(
+    'shared',
+    'score gives requests that begin alike what each gets alone, whatever stands between them',
+    async (subject) => {
+      const long =
+        'In the morning the old keeper climbed the tower, lit the lamp and wrote in his book that';
+      const [prompt, other, ...texts] = await Promise.all(
+        [long, 'Two and two', ' the sea was calm.', ' the sea was wild and grey.', ' four'].map(
+          (text, i) => subject.tokenize(text, { addSpecial: i < 2 }),
+        ),
+      );
+      const requests = [
+        ...texts.map((continuation) => ({ prompt: prompt!, continuation })),
+        { prompt: other!, continuation: texts[2]! },
+        // The same question with other answers of one token: one pass.
+        { prompt: prompt!, continuation: texts[0]!.slice(0, 1) },
+        { prompt: prompt!, continuation: texts[2]!.slice(0, 1) },
+        { prompt: Int32Array.from([...prompt!, ...texts[0]!]), continuation: texts[1]! },
+      ];
+      const together = await subject.score(requests);
+      for (const [i, request] of requests.entries()) {
+        const [alone] = await subject.score([request]);
+        expect(together[i]).toHaveLength(request.continuation.length);
+        for (const [k, value] of alone!.entries())
+          expect(Math.abs(together[i]![k]! - value), `request ${i}, token ${k}`).toBeLessThan(
+            scoreTolerance,
+          );
+      }
+      expect(together[0]![0]).toBeCloseTo(together[4]![0]!, 1);
     },
   );
 

@@ -1,19 +1,12 @@
 /**
- * @file Capture, projection and scoring over any backend. Runs in the process that owns the backend,
- * so that only pooled or projected values leave it. Generation is in scheduler.ts.
+ * @file Capture and projection over any backend. Runs in the process that owns the backend,
+ * so that only pooled or projected values leave it. Generation is in scheduler.ts,
+ * scoring in scoring.ts.
  */
 import { InvalidInputError, ShapeError } from '../errors.ts';
 import type { Backend } from './backend.ts';
-import type {
-  CallOptions,
-  Captured,
-  CaptureOptions,
-  Probe,
-  ProjectOptions,
-  ScoreRequest,
-} from './engine.ts';
+import type { CallOptions, Captured, CaptureOptions, Probe, ProjectOptions } from './engine.ts';
 import { createPool, type Span } from './pooling.ts';
-import { logSumExp } from './sampling.ts';
 
 /** Lets waiting messages (an abort) be handled; throws the platform's AbortError when asked to. */
 export async function breathe(signal: AbortSignal | undefined): Promise<void> {
@@ -32,6 +25,18 @@ function assertLayers(backend: Backend, layers: readonly number[]): void {
   }
 }
 
+/** Throws InvalidInputError for a sequence that is empty or longer than the context. */
+export function assertFits({ info: { contextLength } }: Backend, sequence: Int32Array): void {
+  if (sequence.length === 0)
+    throw new InvalidInputError('text: expected at least one token, got none');
+  if (sequence.length > contextLength) {
+    throw new InvalidInputError(
+      `text: expected at most ${contextLength} tokens, got ${sequence.length}`,
+      { hint: 'raise --context or shorten the text' },
+    );
+  }
+}
+
 type Visit = (span: Span) => void;
 
 /** Feeds whole sequences, several at once, and calls `visit` for each stretch after its decode. */
@@ -46,17 +51,8 @@ async function feed(
     call: CallOptions;
   },
 ): Promise<void> {
-  const { batchSize, maxSequences, contextLength } = backend.info;
-  for (const sequence of sequences) {
-    if (sequence.length === 0)
-      throw new InvalidInputError('text: expected at least one token, got none');
-    if (sequence.length > contextLength) {
-      throw new InvalidInputError(
-        `text: expected at most ${contextLength} tokens, got ${sequence.length}`,
-        { hint: 'raise --context or shorten the text' },
-      );
-    }
-  }
+  const { batchSize, maxSequences } = backend.info;
+  for (const sequence of sequences) assertFits(backend, sequence);
   let next = 0;
   while (next < sequences.length) {
     backend.begin({ layers: options.layers, earlyExit: options.earlyExit });
@@ -159,43 +155,8 @@ export async function project(
   return results;
 }
 
-/** Log-probabilities of continuations; see Model.score. */
-export async function score(
-  backend: Backend,
-  requests: readonly ScoreRequest[],
-  options: CallOptions,
-): Promise<Float32Array[]> {
-  const results = requests.map((request) => new Float32Array(request.continuation.length));
-  const sequences = requests.map((request) => {
-    if (request.prompt.length === 0)
-      throw new InvalidInputError('score: expected a prompt, got no tokens');
-    return Int32Array.from([...request.prompt, ...request.continuation.slice(0, -1)]);
-  });
-  const firstOf = (index: number): number => (requests[index]?.prompt.length ?? 1) - 1;
-  await withSteering(backend, options, () =>
-    feed(backend, sequences, {
-      layers: [],
-      earlyExit: false,
-      wants: (index, position) => position >= firstOf(index),
-      visit: (span) => {
-        const request = requests[span.index];
-        for (let i = 0; i < span.count; i++) {
-          const k = span.from + i - firstOf(span.index);
-          const token = request?.continuation[k];
-          if (k < 0 || token === undefined) continue;
-          const logits = backend.logits(span.row + i);
-          const result = results[span.index];
-          if (result !== undefined) result[k] = (logits[token] ?? -Infinity) - logSumExp(logits);
-        }
-      },
-      call: options,
-    }),
-  );
-  return results;
-}
-
 /** Runs with the steering of the call and takes it away afterwards, whatever happens. */
-async function withSteering<T>(
+export async function withSteering<T>(
   backend: Backend,
   options: CallOptions,
   run: () => Promise<T>,

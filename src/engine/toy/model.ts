@@ -3,8 +3,9 @@ import type { Model } from '../engine.ts';
 import { fingerprintOf } from '../fingerprint.ts';
 import { lens } from '../lens.ts';
 import { piecesOf } from '../pieces.ts';
-import { capture, project, score } from '../runner.ts';
+import { capture, project } from '../runner.ts';
 import { generate, Scheduler } from '../scheduler.ts';
+import { score } from '../scoring.ts';
 import { createToyBackend, type ToyOptions } from './backend.ts';
 
 /** Opens a toy model; calls queue and share the engine as on any other. */
