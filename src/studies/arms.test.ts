@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+
+import { type Arm, beatsRandom, effectsOf, randomBand } from './arms.ts';
+
+const arm = (direction: string, dose: number): Arm => ({
+  key: `${direction} ${dose}`,
+  kind: direction.startsWith('random') ? 'random' : 'emotion',
+  direction,
+  dose,
+  steering: null,
+});
+const directions = ['calm', 'guilty', 'random 1'];
+const arms: Arm[] = [
+  { key: 'unsteered', kind: 'unsteered', direction: 'unsteered', dose: 0, steering: null },
+  ...directions.flatMap((name) => [-0.1, -0.05, 0.05, 0.1].map((dose) => arm(name, dose))),
+];
+/** Outcome of item i: calm lowers it by 2 a unit of dose, guilty breaks it either way, random does little. */
+const outcome = ({ direction, dose }: Arm, i: number): number => {
+  const wobble = ((i * 7) % 5) / 100;
+  if (direction === 'calm') return i - 2 * dose + wobble * dose;
+  if (direction === 'guilty') return i - 40 * dose * dose;
+  return i + (direction === 'unsteered' ? 0 : 0.3 * dose * (i % 2 === 0 ? 1 : -1));
+};
+const items = [...Array.from({ length: 12 }).keys()];
+const outcomes = new Map<string, (number | null)[]>(
+  arms.map((one) => [one.key, items.map((i) => outcome(one, i))]),
+);
+
+test('a planted linear effect is its trend, an even one is damage, and random beats nothing', () => {
+  const effects = effectsOf(arms, outcomes, 1);
+  const [calm, guilty, random] = effects;
+  // -2 a unit and a dose of 0.1, plus the mean wobble of 0.018 a unit.
+  expect(calm!.trend).toBeCloseTo(
+    -0.2 + 0.1 * (items.reduce((s, i) => s + ((i * 7) % 5) / 100, 0) / 12),
+    9,
+  );
+  expect(calm!.even).toBeCloseTo(0, 9);
+  expect(guilty!.trend).toBeCloseTo(0, 9);
+  expect(guilty!.even).toBeCloseTo(-0.4, 9);
+  expect(random!.interval[0]).toBeLessThan(0);
+  expect(random!.interval[1]).toBeGreaterThan(0);
+  expect(randomBand(effects)).toBeCloseTo(Math.abs(random!.trend), 9);
+  expect([calm, guilty, random].map((effect) => beatsRandom(effect!, effects))).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test('an item without a value in one arm counts for no dose of that direction', () => {
+  const holed = new Map(outcomes);
+  holed.set(
+    'calm 0.1',
+    items.map((i) => (i === 3 ? null : outcome(arm('calm', 0.1), i))),
+  );
+  const [calm, guilty] = effectsOf(arms, holed, 1);
+  expect([calm!.n, guilty!.n]).toEqual([11, 12]);
+});
+
+test('the same seed gives the same interval', () => {
+  expect(effectsOf(arms, outcomes, 3)).toEqual(effectsOf(arms, outcomes, 3));
+});

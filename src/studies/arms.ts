@@ -1,0 +1,141 @@
+/**
+ * @file The arms of a steering experiment and what they show (protocol section 5): emotions and random
+ * directions of equal norm, each at several doses and both signs, on the same items. What turns with the
+ * sign of the dose is the effect of the direction; what does not is damage.
+ */
+import type { Steering } from '../engine/engine.ts';
+import { randomFrom } from '../math/random.ts';
+import { bootstrapMean, mean } from '../math/stats.ts';
+import { buildSteering, randomSteering } from '../steering/steering.ts';
+import type { VectorPack } from '../vectors/pack.ts';
+
+export interface ArmPlan {
+  readonly emotions: readonly string[];
+  /** Ascending, above 0; each is tried with both signs. Shares of the residual norm at each layer of the middle third. */
+  readonly doses: readonly number[];
+  /** Random directions. */
+  readonly random: number;
+  readonly seed: number;
+}
+
+export interface Arm {
+  /** `unsteered`, `calm +0.05`, `random 2 -0.05` */
+  readonly key: string;
+  readonly kind: 'unsteered' | 'emotion' | 'random';
+  /** `unsteered`, `calm`, `random 2` */
+  readonly direction: string;
+  /** 0 without steering. */
+  readonly dose: number;
+  readonly steering: Steering | null;
+}
+
+/** Unsteered first, then each direction from its lowest dose to its highest. */
+export function armsOf(pack: VectorPack, { emotions, doses, random, seed }: ArmPlan): Arm[] {
+  const signed = [...doses.map((dose) => -dose).toReversed(), ...doses];
+  const keyOf = (direction: string, dose: number): string =>
+    `${direction} ${dose > 0 ? '+' : ''}${dose}`;
+  const arms: Arm[] = [
+    { key: 'unsteered', kind: 'unsteered', direction: 'unsteered', dose: 0, steering: null },
+  ];
+  for (const direction of emotions)
+    for (const dose of signed)
+      arms.push({
+        key: keyOf(direction, dose),
+        kind: 'emotion',
+        direction,
+        dose,
+        steering: buildSteering(pack, [{ emotion: direction, dose }]),
+      });
+  for (let k = 1; k <= random; k++)
+    for (const dose of signed)
+      arms.push({
+        key: keyOf(`random ${k}`, dose),
+        kind: 'random',
+        direction: `random ${k}`,
+        dose,
+        // The same direction at every dose and sign.
+        steering: randomSteering(pack, dose, randomFrom(seed * 1000 + k)),
+      });
+  return arms;
+}
+
+/** The dose at which trends are told: 0.1 of the residual norm, the largest of the paper. */
+export const trendDose = 0.1;
+
+export interface DirectionEffect {
+  readonly direction: string;
+  readonly kind: 'emotion' | 'random';
+  /**
+   * Change of the outcome at `trendDose` by the line through the odd parts (f(+d) - f(-d)) / 2 of all
+   * doses, mean over the items, with its bootstrap interval over the items.
+   */
+  readonly trend: number;
+  readonly interval: readonly [low: number, high: number];
+  /** Largest even part ((f(+d) + f(-d)) / 2 less unsteered) by size: damage, not direction. */
+  readonly even: number;
+  /** Items with a value in every arm. */
+  readonly n: number;
+}
+
+/** Outcomes of an arm, one an item in the same order; null where it could not be measured. */
+export type Outcomes = ReadonlyMap<string, readonly (number | null)[]>;
+
+/** The effect of each direction; items that lack a value in some arm of it are left out of it. */
+export function effectsOf(
+  arms: readonly Arm[],
+  outcomes: Outcomes,
+  seed: number,
+): DirectionEffect[] {
+  const steered = arms.filter(({ kind }) => kind !== 'unsteered');
+  const directions = [...new Set(steered.map(({ direction }) => direction))];
+  const base = outcomes.get('unsteered') ?? [];
+  return directions.map((direction) => {
+    const own = steered.filter((arm) => arm.direction === direction);
+    const doses = own.map(({ dose }) => dose).filter((dose) => dose > 0);
+    const at = (dose: number): readonly (number | null)[] =>
+      outcomes.get(own.find((arm) => arm.dose === dose)?.key ?? '') ?? [];
+    const items = base.flatMap((before, i) => {
+      const pairs = doses.map((dose) => [dose, at(dose)[i], at(-dose)[i]] as const);
+      return before === null ||
+        pairs.some(([, up, down]) => typeof up !== 'number' || typeof down !== 'number')
+        ? []
+        : [{ before, pairs: pairs as (readonly [number, number, number])[] }];
+    });
+    const square = doses.reduce((sum, dose) => sum + dose * dose, 0);
+    const trends = items.map(
+      ({ pairs }) =>
+        (trendDose * pairs.reduce((sum, [dose, up, down]) => sum + (dose * (up - down)) / 2, 0)) /
+        square,
+    );
+    const evens = doses.map((_, k) =>
+      mean(
+        items.map(({ before, pairs }) => {
+          const [, up, down] = pairs[k] ?? [0, NaN, NaN];
+          return (up + down) / 2 - before;
+        }),
+      ),
+    );
+    return {
+      direction,
+      kind: own[0]?.kind === 'random' ? 'random' : 'emotion',
+      trend: mean(trends),
+      interval: bootstrapMean(trends, randomFrom(seed)),
+      even: evens.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0),
+      n: items.length,
+    };
+  });
+}
+
+/** Largest trend of the random directions by size, either sign; 0 without any. */
+export function randomBand(effects: readonly DirectionEffect[]): number {
+  return Math.max(
+    0,
+    ...effects.filter(({ kind }) => kind === 'random').map(({ trend }) => Math.abs(trend)),
+  );
+}
+
+/** Whether a trend is one: its interval excludes 0 and no random direction has one as large. */
+export function beatsRandom(effect: DirectionEffect, effects: readonly DirectionEffect[]): boolean {
+  const [low, high] = effect.interval;
+  return (low > 0 || high < 0) && Math.abs(effect.trend) > randomBand(effects);
+}
