@@ -29,9 +29,11 @@ const neutral: readonly NeutralText[] = [
 ];
 
 /** A toy model with a calibrated pack. The vectors mean nothing, but all numbers are real. */
-export async function openToyLab(): Promise<{ model: Model; pack: VectorPack }> {
-  const model = openToyModel({ blocks: 6 });
-  const stories = toyEmotions.flatMap((emotion) =>
+export async function openToyLab(
+  emotions: readonly string[] = toyEmotions,
+): Promise<{ model: Model; pack: VectorPack }> {
+  const model = openToyModel({ blocks: 6, contextLength: 8192 });
+  const stories = emotions.flatMap((emotion) =>
     ['1', '2', '3'].map((topic) => ({
       emotion,
       topic,

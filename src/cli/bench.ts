@@ -113,6 +113,11 @@ function engineArms(model: LlamaModel, pack: VectorPack): Arm[] {
       run: generation({ probes, steering }),
     },
     {
+      name: `generate, ${sideBySide} replies side by side`,
+      baseline: 'generate, bare',
+      run: () => generate(model, {}, sideBySide),
+    },
+    {
       name: 'prefill, bare full pass',
       baseline: 'prefill, bare full pass',
       run: () => prefill(model, null),
@@ -140,12 +145,17 @@ async function measure(arms: readonly Arm[], rounds: number): Promise<Map<string
   return rates;
 }
 
-/** Tokens per second of 64 greedy tokens, with the short prompt before them. */
-async function generate(model: LlamaModel, options: GenerateOptions): Promise<number> {
+/** Replies of one batch, as the rollouts of a study are written. */
+const sideBySide = 8;
+
+/** Tokens per second of replies of 64 greedy tokens, with the short prompt before each. */
+async function generate(model: LlamaModel, options: GenerateOptions, count = 1): Promise<number> {
   const prompt = await model.tokenize('The old harbour was quiet that evening, and');
+  const requests = Array.from({ length: count }, () => ({ prompt, maxTokens: 64 }));
   const started = performance.now();
-  const [reply] = await model.generate([{ prompt, maxTokens: 64 }], options);
-  return (reply?.tokens.length ?? 0) / ((performance.now() - started) / 1000);
+  const replies = await model.generate(requests, options);
+  const tokens = replies.reduce((sum, reply) => sum + reply.tokens.length, 0);
+  return tokens / ((performance.now() - started) / 1000);
 }
 
 /** Tokens per second over eight texts of 128 random tokens. */
