@@ -1,56 +1,127 @@
 /** @file `limbic runs`: what was run on this machine. */
-import { z } from 'zod';
-
 import { InvalidInputError } from '../errors.ts';
 import { listRuns, readRun } from '../store/runs.ts';
-import { type Command, jsonOption } from './command.ts';
+import { type StudySummary, studySummarySchema } from '../store/study-summary.ts';
+import { type Command, type Context, jsonOption, text } from './command.ts';
+import { exportRun, findReport } from './runs-export.ts';
 
-const measureSchema = z.object({
-  name: z.string(),
-  value: z.number().nullable(),
-  interval: z.tuple([z.number(), z.number()]).optional(),
-  n: z.number(),
-  control: z.string().optional(),
-});
-const summarySchema = z.object({ verdict: z.string(), measures: z.array(measureSchema) });
+const actions = ['list', 'show', 'compare', 'report', 'export'] as const;
+type Action = (typeof actions)[number];
+
+/** Options that some of the actions take, and which. */
+const optionsOf: Readonly<Record<string, readonly Action[]>> = {
+  out: ['report', 'export'],
+  format: ['export'],
+};
 
 export const runsCommand: Command = {
   name: 'runs',
-  summary: 'list, show and compare the runs of studies, servers and agents',
-  usage: '[list | show RUN | compare RUN RUN ...]',
-  options: { ...jsonOption },
-  examples: ['limbic runs', 'limbic runs show 20261125-170749-intensity-d8f4'],
-  run: async ({ values, positionals }) => {
-    const [what = 'list', ...ids] = positionals;
-    const isJson = values['json'] === true;
-    if (what === 'list') {
-      const runs = listRuns();
-      if (isJson) console.log(JSON.stringify(runs, null, 2));
-      else if (runs.length === 0) console.log('no runs yet; make one with: limbic run scenarios');
-      else
-        for (const { id, status, model, records, title } of runs)
-          console.log(
-            `${id.padEnd(38)}${status.padEnd(13)}${model.padEnd(20)}${String(records).padStart(6)}  ${title}`,
-          );
-      return;
+  summary: 'list, show, compare and export the runs of studies, servers and agents',
+  usage:
+    '[list | show RUN | compare RUN RUN ... | report RUN | export RUN] [--out FILE] [--format inspect] [--json]',
+  description: [
+    "report prints the path of the run's report.html; with --out it copies it there too.",
+    'export writes the run as a log of Inspect AI, for inspect view and read_eval_log: a cell is a sample, the',
+    'measures are metrics. Metadata of more than 20 kB is cut there; the run folder stays the source.',
+  ].join('\n'),
+  options: {
+    out: {
+      type: 'string',
+      value: 'FILE',
+      summary:
+        'file to write; export without it writes into this folder, named as Inspect names logs',
+    },
+    format: { type: 'string', value: 'NAME', summary: 'format of export: inspect (the default)' },
+    ...jsonOption,
+  },
+  examples: [
+    'limbic runs',
+    'limbic runs show 20261125-170749-intensity-d8f4',
+    'limbic runs report 20261125-170749-intensity-d8f4 --out intensity.html',
+    'limbic runs export 20261125-170749-intensity-d8f4 && inspect view --log-dir .',
+  ],
+  run: async (context) => {
+    const { action, ids } = requestOf(context);
+    const [id = ''] = ids;
+    const isJson = context.values['json'] === true;
+    if (action === 'list') list(isJson);
+    else if (action === 'report') await report(id, context);
+    else if (action === 'export') await writeExport(id, context);
+    else {
+      const found = ids.map(find);
+      if (isJson) console.log(JSON.stringify(action === 'show' ? found[0] : found, null, 2));
+      else if (action === 'show') for (const run of found) show(run);
+      else compare(found);
     }
-    if (what !== 'show' && what !== 'compare')
-      throw new InvalidInputError(`runs: expected list, show or compare, got "${what}"`);
-    if (ids.length === 0) throw new InvalidInputError(`runs ${what}: expected a run, got none`);
-    const found = ids.map((id) => {
-      const { manifest, status, summary } = readRun(id);
-      return { manifest, status, summary: summarySchema.safeParse(summary).data ?? null };
-    });
-    if (isJson) console.log(JSON.stringify(what === 'show' ? found[0] : found, null, 2));
-    else if (what === 'show') for (const run of found) show(run);
-    else compare(found);
   },
 };
+
+/** The action and its runs; refuses what the action does not take. */
+function requestOf({ values, positionals }: Context): { action: Action; ids: readonly string[] } {
+  const [name = 'list', ...ids] = positionals;
+  const action = actions.find((candidate) => candidate === name);
+  if (action === undefined)
+    throw new InvalidInputError(`runs: expected ${inWords(actions)}, got "${name}"`);
+  for (const [option, users] of Object.entries(optionsOf))
+    if (values[option] !== undefined && !users.includes(action))
+      throw new InvalidInputError(
+        `runs ${action}: expected --${option} with ${inWords(users)} only`,
+      );
+  if (action !== 'list' && ids.length === 0)
+    throw new InvalidInputError(`runs ${action}: expected a run, got none`);
+  if ((action === 'report' || action === 'export') && ids.length > 1)
+    throw new InvalidInputError(`runs ${action}: expected one run, got ${ids.length}`);
+  return { action, ids };
+}
+
+function find(id: string): Found {
+  const { manifest, status, summary } = readRun(id);
+  return { manifest, status, summary: studySummarySchema.safeParse(summary).data ?? null };
+}
+
+/** `a, b or c` */
+function inWords(names: readonly string[]): string {
+  return names.join(', ').replace(/, ([^,]+)$/, ' or $1');
+}
+
+function list(isJson: boolean): void {
+  const runs = listRuns();
+  if (isJson) console.log(JSON.stringify(runs, null, 2));
+  else if (runs.length === 0) console.log('no runs yet; make one with: limbic run scenarios');
+  else
+    for (const { id, status, model, records, title } of runs)
+      console.log(
+        `${id.padEnd(38)}${status.padEnd(13)}${model.padEnd(20)}${String(records).padStart(6)}  ${title}`,
+      );
+}
+
+/** The path alone on standard output, for use in other commands. */
+async function report(id: string, { values }: Context): Promise<void> {
+  const found = await findReport(id, text(values, 'out'));
+  if (values['json'] === true) console.log(JSON.stringify(found, null, 2));
+  else {
+    console.log(found.path);
+    if (found.copy !== undefined) console.error(`copied to ${found.copy}`);
+  }
+}
+
+async function writeExport(id: string, { values, signal }: Context): Promise<void> {
+  const out = text(values, 'out');
+  const format = text(values, 'format') ?? 'inspect';
+  const { notes, ...written } = await exportRun(id, { out, format, signal });
+  if (values['json'] === true) console.log(JSON.stringify({ ...written, notes }, null, 2));
+  else {
+    const { path, samples } = written;
+    console.log(path);
+    for (const note of [samples === 1 ? '1 sample' : `${samples} samples`, ...notes])
+      console.error(note);
+  }
+}
 
 interface Found {
   readonly manifest: ReturnType<typeof readRun>['manifest'];
   readonly status: string;
-  readonly summary: z.infer<typeof summarySchema> | null;
+  readonly summary: StudySummary | null;
 }
 
 function show({ manifest, status, summary }: Found): void {
