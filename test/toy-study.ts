@@ -1,4 +1,6 @@
 /** @file A program that runs a study on the toy engine: FOLDER STUDY SETTINGS [RUN], to be killed by a test. */
+import type { Model } from '../src/engine/engine.ts';
+import { openToyModel } from '../src/engine/toy/model.ts';
 import { createRun, type Run } from '../src/store/runs.ts';
 import { studies } from '../src/studies/index.ts';
 import { createRecorder, reopenCells } from '../src/studies/recorder.ts';
@@ -31,6 +33,7 @@ const lab = {
   pack,
   signal: new AbortController().signal,
   data: (file: string): string => `data/${file}`,
+  open: async (): Promise<Model> => openToyModel(),
 };
 const { verdict, measures } = await study.run(lab, parameters, createRecorder(run, known));
 run.finish('done', { verdict, measures });

@@ -15,7 +15,7 @@ const style = `
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:880px;margin:0 auto;padding:32px 20px 64px}h1{font-size:1.9rem;line-height:1.2;margin:0}
 h2{font-size:1.25rem;margin:2.6rem 0 .3rem;padding-top:1rem;border-top:1px solid var(--line)}
-p{margin:.4rem 0 1rem}.lead,.sub,figcaption,footer,.note{color:var(--soft)}figcaption{font-size:.86rem;margin-top:.5rem}
+p{margin:.4rem 0 1rem}.sub{overflow-wrap:anywhere}.lead,.sub,figcaption,footer,.note{color:var(--soft)}figcaption{font-size:.86rem;margin-top:.5rem}
 figure{margin:1rem 0;padding:16px;background:var(--card);border:1px solid var(--line);border-radius:8px;overflow:hidden}
 svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg .grid{stroke:var(--line)}svg .tick{fill:var(--soft)}svg .band{fill:var(--soft);opacity:.18}
 .tokens{white-space:pre-wrap;line-height:1.9}.t{border-radius:3px;padding:1px 0}

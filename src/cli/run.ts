@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { renderTable } from '../charts/html.ts';
 import { renderPage } from '../charts/page.ts';
+import type { Model } from '../engine/engine.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { createRun, readRun, type Run, runsFolder } from '../store/runs.ts';
 import { studies } from '../studies/index.ts';
@@ -19,7 +20,7 @@ import {
   packOption,
   text,
 } from './command.ts';
-import { dataFile } from './open-model.ts';
+import { dataFile, openNamedModel } from './open-model.ts';
 import { createProgress, formatSeconds } from './progress.ts';
 import { disclaimer } from './read.ts';
 import { limbicVersion } from './version.ts';
@@ -55,7 +56,9 @@ export const runCommand: Command = {
       values: { ...(modelName === undefined ? {} : { model: modelName }), ...values },
     });
     await using model = opened;
-    const lab: StudyLab = { model, pack, signal, data: dataFile };
+    const open = (name: string): Promise<Model> =>
+      openNamedModel({ signal, values: { ...values, model: name } });
+    const lab: StudyLab = { model, pack, signal, data: dataFile, open };
     const plan = study.plan(params, lab);
     await announce(lab, plan, { isAgreed: values['yes'] === true });
     const resume = text(values, 'resume');

@@ -107,6 +107,7 @@ function scripted(answer: (prompt: string) => string): StudyLab {
     model: { ...toy, generate: async (requests) => Promise.all(requests.map(reply)) },
     pack: pack as unknown as StudyLab['pack'],
     data: (name) => `data/${name}`,
+    open: async () => openToyModel(),
     signal,
   };
 }

@@ -1,7 +1,19 @@
 /** @file The studies, in reading order. */
+import { baseStudy } from './base.ts';
+import { bindingStudy } from './binding.ts';
 import { cheatingStudy } from './cheating.ts';
+import { driftStudy } from './drift.ts';
 import { intensityStudy } from './intensity.ts';
 import { scenariosStudy } from './scenarios.ts';
+import { speakersStudy } from './speakers.ts';
 import type { Study } from './study.ts';
 
-export const studies: readonly Study[] = [scenariosStudy, intensityStudy, cheatingStudy];
+export const studies: readonly Study[] = [
+  scenariosStudy,
+  intensityStudy,
+  speakersStudy,
+  bindingStudy,
+  driftStudy,
+  baseStudy,
+  cheatingStudy,
+];

@@ -12,6 +12,7 @@ import { chatTokens } from '../engine/chat-template.ts';
 import { randomDirection, randomFrom } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
 import { emotionVector, probeOf } from '../vectors/pack.ts';
+import { type MapCell, mapSection, measureMap } from './intensity-map.ts';
 import { fill, type IntensityTemplate, loadIntensity } from './stimuli.ts';
 import { defineStudy, type Measure, type StudyLab, type StudyResult } from './study.ts';
 
@@ -21,6 +22,10 @@ const params = z.object({
   /** Random directions that go through the same procedure. */
   random: z.coerce.number().int().min(10).max(1000).default(100),
   seed: z.coerce.number().int().min(0).default(1),
+  /** Emotion of the maps of layers and tokens; none without a name. */
+  map: z.string().trim().default('afraid'),
+  /** Templates with a map, at most. */
+  maps: z.coerce.number().int().min(1).max(100).default(100),
 });
 type Params = z.infer<typeof params>;
 
@@ -40,14 +45,21 @@ export const intensityStudy = defineStudy<Params>({
     'does fear follow the dose? readings along a number, against twins and random directions',
   source: 'protocol section 3',
   params,
-  quick: { paraphrases: 2 },
-  plan: ({ paraphrases }, lab) => {
+  quick: { paraphrases: 2, maps: 1 },
+  plan: (settings, lab) => {
     const templates = templatesOf(lab);
-    const messages = templates.reduce((sum, { values }) => sum + values.length, 0) * paraphrases;
-    return { cells: templates.length, read: messages * 2 * 60, written: 0 };
+    const messages =
+      templates.reduce((sum, { values }) => sum + values.length, 0) * settings.paraphrases;
+    const maps = mappedOf(templates, settings).length;
+    return { cells: templates.length + maps, read: (messages * 2 + maps * 4) * 60, written: 0 };
   },
   run: async (lab, settings, recorder) => {
     const templates = templatesOf(lab);
+    const mapped = mappedOf(templates, settings);
+    const { bestLayer } = lab.pack;
+    const { map: emotion } = settings;
+    // A name that the pack lacks is refused before the work.
+    if (mapped.length > 0) emotionVector(lab.pack, emotion, bestLayer);
     const probe = probeFor(lab, settings);
     const cells: Cell[] = [];
     for (const template of templates) {
@@ -64,9 +76,27 @@ export const intensityStudy = defineStudy<Params>({
         })),
       );
     }
-    return resultOf(templates, cells, settings);
+    const maps: MapCell[] = [];
+    for (const template of mapped) {
+      const measure = (): Promise<MapCell> => measureMap(lab, template, emotion);
+      maps.push(await recorder.cell(`map:${template.id}`, measure));
+    }
+    const result = resultOf(templates, cells, settings);
+    const sections = mapped.flatMap((template, t) => {
+      const map = maps[t];
+      return map === undefined ? [] : [mapSection(template, map, { emotion, bestLayer })];
+    });
+    return { ...result, sections: [...result.sections, ...sections] };
   },
 });
+
+/** Templates that get a map. */
+function mappedOf(
+  templates: readonly IntensityTemplate[],
+  { map, maps }: Params,
+): readonly IntensityTemplate[] {
+  return map === '' ? [] : templates.slice(0, maps);
+}
 
 function templatesOf({ data }: StudyLab): IntensityTemplate[] {
   return loadIntensity(data('studies/intensity.jsonl'));

@@ -1,8 +1,8 @@
 /** @file Reads a text or a conversation: every emotion at every position, for the passage and before the reply. */
 import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
-import { quantile } from '../math/stats.ts';
 import { makeProbe, replyBaseline, replySpread, type VectorPack } from '../vectors/pack.ts';
+import { sinksOf } from './positions.ts';
 
 export interface Reading {
   readonly layer: number;
@@ -101,20 +101,9 @@ export function traceOf(reading: Reading, emotion: string): number[] {
   );
 }
 
-/** Readings so many times the usual size are those of an attention sink, whose residual is huge and says nothing. */
-const sinkFactor = 10;
-
-/**
- * True for positions that are attention sinks: the first token, and any whose readings together are ten times
- * the median size. They are left out of means and painted as nothing.
- */
-function sinkPositions(reading: Pick<Reading, 'values' | 'emotions' | 'tokens'>): boolean[] {
-  const count = reading.emotions.length;
-  const sizes = reading.tokens.map((_, position) =>
-    Math.hypot(...reading.values.subarray(position * count, (position + 1) * count)),
-  );
-  const usual = quantile(sizes, 0.5);
-  return sizes.map((size, position) => position === 0 || size > sinkFactor * usual);
+/** Attention sinks, which are left out of means and painted as nothing. */
+function sinkPositions({ values, emotions }: Pick<Reading, 'values' | 'emotions'>): boolean[] {
+  return sinksOf({ values, columns: emotions.length, at: 0, count: emotions.length });
 }
 
 /** Values to paint of one emotion: its trace, with 0 at attention sinks. */

@@ -14,6 +14,8 @@ export interface StudyLab {
   readonly pack: VectorPack;
   /** Path of a file under `data/`. */
   readonly data: (name: string) => string;
+  /** Opens another model by a name that `--model` takes; whoever opens it closes it. */
+  readonly open: (name: string) => Promise<Model>;
   readonly signal: AbortSignal;
 }
 
