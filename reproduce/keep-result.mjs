@@ -6,7 +6,7 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [prefix, settings] = process.argv.slice(2);
-const { run, path, ...result } = JSON.parse(readFileSync(`${prefix}.json.part`, 'utf8'));
+const { path, ...result } = JSON.parse(readFileSync(`${prefix}.json.part`, 'utf8'));
 const [, model, study] = prefix.split('/');
 const command = `limbic run ${study} --model ${model}${settings === '' ? '' : ` --set '${settings}'`}`;
 const manifest = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'));

@@ -184,12 +184,13 @@ async function announce(
 }
 
 /** Seconds for the plan, by a small measurement on this machine. */
-async function estimate({ model, pack, signal }: StudyLab, plan: Plan): Promise<number> {
+async function estimate({ model, signal }: StudyLab, plan: Plan): Promise<number> {
   const prompt = Int32Array.from({ length: 128 }, (_, i) => 100 + ((i * 37) % 5000));
-  const options = { layers: [pack.bestLayer], pooling: 'last', signal } as const;
-  await model.capture([prompt], options);
+  // Whole passes, as scores and replies need; a study that only captures stops them early and is done sooner.
+  const pass = [{ prompt, continuation: Int32Array.of(100) }];
+  await model.score(pass, { signal });
   const begun = performance.now();
-  await model.capture([prompt], options);
+  await model.score(pass, { signal });
   const read = (performance.now() - begun) / 1000 / prompt.length;
   let written = 0;
   if (plan.written > 0) {

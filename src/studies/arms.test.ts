@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { type Arm, beatsRandom, effectsOf, randomBand } from './arms.ts';
+import { axisPack } from '../../test/planted-lab.ts';
+import { cosine, norm } from '../math/vector.ts';
+import { type Arm, armsOf, beatsRandom, effectsOf, randomBand } from './arms.ts';
 
 const arm = (direction: string, dose: number): Arm => ({
   key: `${direction} ${dose}`,
@@ -59,4 +61,26 @@ test('an item without a value in one arm counts for no dose of that direction', 
 
 test('the same seed gives the same interval', () => {
   expect(effectsOf(arms, outcomes, 3)).toEqual(effectsOf(arms, outcomes, 3));
+});
+
+test('a mixture has the dose of an emotion, in the span of the emotions, and one direction for all doses', () => {
+  const emotions = ['calm', 'angry', 'sad'];
+  const pack = axisPack(emotions);
+  const plan = { emotions: ['calm'], doses: [0.03, 0.1], random: 1, mixtures: 2, seed: 4 };
+  const arms = armsOf(pack, plan);
+  expect(arms.map(({ direction }) => direction)).toEqual([
+    'unsteered',
+    ...['calm', 'random 1', 'mixture 1', 'mixture 2'].flatMap((name) => Array(4).fill(name)),
+  ]);
+  const vectorOf = (key: string): Float32Array =>
+    arms.find((arm) => arm.key === key)!.steering!.vectors.get(3)!;
+  const low = vectorOf('mixture 1 -0.03');
+  const high = vectorOf('mixture 1 +0.1');
+  // The norm at layer 3 of the pack is 30.
+  expect(norm(low)).toBeCloseTo(0.9, 5);
+  expect(norm(high)).toBeCloseTo(3, 5);
+  expect(cosine(low, high)).toBeCloseTo(-1, 5);
+  expect(norm(high.slice(emotions.length))).toBe(0);
+  expect(Math.abs(cosine(high, vectorOf('mixture 2 +0.1')))).toBeLessThan(0.99);
+  expect(armsOf(pack, plan)).toEqual(arms);
 });

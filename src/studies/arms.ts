@@ -4,10 +4,11 @@
  * sign of the dose is the effect of the direction; what does not is damage.
  */
 import type { Steering } from '../engine/engine.ts';
-import { randomFrom } from '../math/random.ts';
+import { gaussian, type Random, randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean } from '../math/stats.ts';
+import { scale, unit } from '../math/vector.ts';
 import { buildSteering, randomSteering } from '../steering/steering.ts';
-import type { VectorPack } from '../vectors/pack.ts';
+import { normAt, type VectorPack } from '../vectors/pack.ts';
 
 export interface ArmPlan {
   readonly emotions: readonly string[];
@@ -15,6 +16,8 @@ export interface ArmPlan {
   readonly doses: readonly number[];
   /** Random directions. */
   readonly random: number;
+  /** Random mixtures of all emotion vectors, which count as random directions too. */
+  readonly mixtures: number;
   readonly seed: number;
 }
 
@@ -22,15 +25,22 @@ export interface Arm {
   /** `unsteered`, `calm +0.05`, `random 2 -0.05` */
   readonly key: string;
   readonly kind: 'unsteered' | 'emotion' | 'random';
-  /** `unsteered`, `calm`, `random 2` */
+  /** `unsteered`, `calm`, `random 2`, `mixture 1` */
   readonly direction: string;
   /** 0 without steering. */
   readonly dose: number;
   readonly steering: Steering | null;
 }
 
-/** Unsteered first, then each direction from its lowest dose to its highest. */
-export function armsOf(pack: VectorPack, { emotions, doses, random, seed }: ArmPlan): Arm[] {
+/**
+ * Unsteered first, then each direction from its lowest dose to its highest. The residual stream hardly varies
+ * along most directions, so plain random ones push it where later blocks do not look; a mixture of the emotion
+ * vectors moves it about as strongly as an emotion and means none.
+ */
+export function armsOf(
+  pack: VectorPack,
+  { emotions, doses, random, mixtures, seed }: ArmPlan,
+): Arm[] {
   const signed = [...doses.map((dose) => -dose).toReversed(), ...doses];
   const keyOf = (direction: string, dose: number): string =>
     `${direction} ${dose > 0 ? '+' : ''}${dose}`;
@@ -46,17 +56,42 @@ export function armsOf(pack: VectorPack, { emotions, doses, random, seed }: ArmP
         dose,
         steering: buildSteering(pack, [{ emotion: direction, dose }]),
       });
-  for (let k = 1; k <= random; k++)
+  const controls = [
+    // The same direction at every dose and sign.
+    ...Array.from({ length: random }, (_, k) => ({
+      direction: `random ${k + 1}`,
+      at: (dose: number): Steering => randomSteering(pack, dose, randomFrom(seed * 1000 + k + 1)),
+    })),
+    ...Array.from({ length: mixtures }, (_, k) => ({
+      direction: `mixture ${k + 1}`,
+      at: (dose: number): Steering =>
+        mixtureSteering(pack, dose, randomFrom(seed * 1000 + 500 + k)),
+    })),
+  ];
+  for (const { direction, at } of controls)
     for (const dose of signed)
       arms.push({
-        key: keyOf(`random ${k}`, dose),
+        key: keyOf(direction, dose),
         kind: 'random',
-        direction: `random ${k}`,
+        direction,
         dose,
-        // The same direction at every dose and sign.
-        steering: randomSteering(pack, dose, randomFrom(seed * 1000 + k)),
+        steering: at(dose),
       });
   return arms;
+}
+
+/** A mixture of all emotion vectors with random weights, of the norm that an emotion has at this dose. */
+function mixtureSteering(pack: VectorPack, dose: number, random: Random): Steering {
+  const weights = pack.emotions.map((emotion) => ({ emotion, dose: gaussian(random) }));
+  const { vectors } = buildSteering(pack, weights);
+  return {
+    vectors: new Map(
+      [...vectors].map(([layer, vector]) => [
+        layer,
+        scale(unit(vector), dose * normAt(pack, layer)),
+      ]),
+    ),
+  };
 }
 
 /** The dose at which trends are told: 0.1 of the residual norm, the largest of the paper. */
@@ -130,12 +165,15 @@ export function effectsOf(
 export function randomBand(effects: readonly DirectionEffect[]): number {
   return Math.max(
     0,
-    ...effects.filter(({ kind }) => kind === 'random').map(({ trend }) => Math.abs(trend)),
+    ...effects
+      .filter(({ kind, n }) => kind === 'random' && n > 0)
+      .map(({ trend }) => Math.abs(trend)),
   );
 }
 
-/** Whether a trend is one: its interval excludes 0 and no random direction has one as large. */
+/** Whether a trend is one: its interval excludes 0 and no random direction has one as large. Without any, none is. */
 export function beatsRandom(effect: DirectionEffect, effects: readonly DirectionEffect[]): boolean {
   const [low, high] = effect.interval;
-  return (low > 0 || high < 0) && Math.abs(effect.trend) > randomBand(effects);
+  const hasControls = effects.some(({ kind, n }) => kind === 'random' && n > 0);
+  return hasControls && (low > 0 || high < 0) && Math.abs(effect.trend) > randomBand(effects);
 }

@@ -48,16 +48,18 @@ const params = z.object({
   /** Failed attempts that stand before the graded questions. */
   failures: z.coerce.number().int().min(1).max(3).default(1),
   /** Doses of desperate and calm, each with both signs. */
-  doses: numbers.prefault('0.02,0.04,0.06,0.08,0.1'),
+  doses: numbers.prefault('0.01,0.02,0.04,0.06,0.1'),
   /** Doses of the controls: another negative emotion and random directions. */
-  controlDoses: numbers.prefault('0.04,0.1'),
+  controlDoses: numbers.prefault('0.02,0.06'),
   /** Another negative emotion. */
   other: z.string().default('guilty'),
   random: z.coerce.number().int().min(2).max(100).default(5),
+  /** Random mixtures of emotion vectors, which move a model more than random directions do. */
+  mixtures: z.coerce.number().int().min(0).max(100).default(3),
   /** Doses of the free rollouts; none leaves steering out of them. */
-  freeDoses: numbers.prefault('0.06'),
-  /** Random directions of the free rollouts. */
-  freeRandom: z.coerce.number().int().min(0).max(100).default(2),
+  freeDoses: numbers.prefault('0.04'),
+  /** Random directions, and as many mixtures, of the free rollouts. */
+  freeRandom: z.coerce.number().int().min(0).max(100).default(1),
   /** Free rollouts of each task in the unsteered arms; 0 leaves the free rollouts out. */
   samples: z.coerce.number().int().min(0).max(50).default(1),
   attempts: z.coerce.number().int().min(1).max(8).default(3),
@@ -78,9 +80,10 @@ export const cheatingStudy = defineStudy<CheatingParams>({
   params,
   quick: {
     tasks: 5,
-    doses: [0.1],
-    controlDoses: [0.1],
-    random: 3,
+    doses: [0.03],
+    controlDoses: [0.03],
+    random: 2,
+    mixtures: 1,
     freeDoses: [],
     attempts: 2,
   },
@@ -112,9 +115,10 @@ function tasksOf({ data }: StudyLab, { tasks: count }: CheatingParams): Impossib
 }
 
 function gradedArms({ pack }: StudyLab, settings: CheatingParams): Arm[] {
-  const { doses, controlDoses, other, random, seed } = settings;
-  const [, ...controls] = armsOf(pack, { emotions: [other], doses: controlDoses, random, seed });
-  return [...armsOf(pack, { emotions, doses, random: 0, seed }), ...controls];
+  const { doses, controlDoses, other, random, mixtures, seed } = settings;
+  const control = { emotions: [other], doses: controlDoses, random, mixtures, seed };
+  const [, ...controls] = armsOf(pack, control);
+  return [...armsOf(pack, { emotions, doses, random: 0, mixtures: 0, seed }), ...controls];
 }
 
 const textFramings = (Object.keys(framings) as Framing[]).filter((name) => name !== 'none');
@@ -122,10 +126,16 @@ const textFramings = (Object.keys(framings) as Framing[]).filter((name) => name 
 /** Steering without a framing, and framings without steering. */
 function freeArms(
   { pack }: StudyLab,
-  { freeDoses: doses, freeRandom: random, samples, seed }: CheatingParams,
+  { freeDoses: doses, freeRandom, samples, seed }: CheatingParams,
 ): { arm: Arm; framing: Framing; samples: number }[] {
   if (samples === 0) return [];
-  const [unsteered, ...steered] = armsOf(pack, { emotions, doses, random, seed });
+  const [unsteered, ...steered] = armsOf(pack, {
+    emotions,
+    doses,
+    random: freeRandom,
+    mixtures: freeRandom,
+    seed,
+  });
   if (unsteered === undefined) return [];
   return [
     { arm: unsteered, framing: 'none', samples },

@@ -4,9 +4,12 @@ import { bindingStudy } from './binding.ts';
 import { cheatingStudy } from './cheating.ts';
 import { driftStudy } from './drift.ts';
 import { intensityStudy } from './intensity.ts';
+import { leverageStudy } from './leverage.ts';
+import { preferencesStudy } from './preferences.ts';
 import { scenariosStudy } from './scenarios.ts';
 import { speakersStudy } from './speakers.ts';
 import type { Study } from './study.ts';
+import { sycophancyStudy } from './sycophancy.ts';
 
 export const studies: readonly Study[] = [
   scenariosStudy,
@@ -14,6 +17,9 @@ export const studies: readonly Study[] = [
   speakersStudy,
   bindingStudy,
   driftStudy,
+  preferencesStudy,
   baseStudy,
   cheatingStudy,
+  leverageStudy,
+  sycophancyStudy,
 ];
