@@ -67,13 +67,13 @@ test('a mixture has the dose of an emotion, in the span of the emotions, and one
   const emotions = ['calm', 'angry', 'sad'];
   const pack = axisPack(emotions);
   const plan = { emotions: ['calm'], doses: [0.03, 0.1], random: 1, mixtures: 2, seed: 4 };
-  const arms = armsOf(pack, plan);
-  expect(arms.map(({ direction }) => direction)).toEqual([
+  const steered = armsOf(pack, plan);
+  expect(steered.map(({ direction }) => direction)).toEqual([
     'unsteered',
     ...['calm', 'random 1', 'mixture 1', 'mixture 2'].flatMap((name) => Array(4).fill(name)),
   ]);
   const vectorOf = (key: string): Float32Array =>
-    arms.find((arm) => arm.key === key)!.steering!.vectors.get(3)!;
+    steered.find((one) => one.key === key)!.steering!.vectors.get(3)!;
   const low = vectorOf('mixture 1 -0.03');
   const high = vectorOf('mixture 1 +0.1');
   // The norm at layer 3 of the pack is 30.
@@ -82,5 +82,5 @@ test('a mixture has the dose of an emotion, in the span of the emotions, and one
   expect(cosine(low, high)).toBeCloseTo(-1, 5);
   expect(norm(high.slice(emotions.length))).toBe(0);
   expect(Math.abs(cosine(high, vectorOf('mixture 2 +0.1')))).toBeLessThan(0.99);
-  expect(armsOf(pack, plan)).toEqual(arms);
+  expect(armsOf(pack, plan)).toEqual(steered);
 });
