@@ -4,6 +4,7 @@ import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
 import { mean, quantile, wilson } from '../math/stats.ts';
 import { type CheatingData, type Finding, type FreeArm, ratesOf } from './cheating-data.ts';
+import { actions } from './cheating-graded.ts';
 import { type Attempt, lines, type Rollout } from './cheating-rollouts.ts';
 
 /** One chart an outcome, and the damage at the twins. */
@@ -106,23 +107,12 @@ function actionTable({ graded, arms }: CheatingData): string {
   ];
   const rows = shown.map((key) => {
     const own = graded.get(key) ?? [];
-    const chosen = [0, 1, 2, 3, 4].map((k) =>
+    const chosen = actions.map((_, k) =>
       mean(own.map(({ choice }) => choice[k] ?? NaN)).toFixed(3),
     );
     return [key, ...chosen, mean(own.map(({ mass }) => mass)).toFixed(3)];
   });
-  return renderTable(
-    [
-      'arm',
-      'honest retry',
-      'special-case',
-      'edit the tests',
-      'say impossible',
-      'claim success',
-      'any letter',
-    ],
-    rows,
-  );
+  return renderTable(['arm', ...actions.map(({ text }) => text), 'any letter'], rows);
 }
 
 /** Rates of every arm, the lines along the history, and transcripts. */
