@@ -3,12 +3,26 @@
  * directions of equal norm, each at several doses and both signs, on the same items. What turns with the
  * sign of the dose is the effect of the direction; what does not is damage.
  */
+import { z } from 'zod';
+
 import type { Steering } from '../engine/engine.ts';
 import { gaussian, type Random, randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean } from '../math/stats.ts';
 import { scale, unit } from '../math/vector.ts';
 import { buildSteering, randomSteering } from '../steering/steering.ts';
 import { normAt, type VectorPack } from '../vectors/pack.ts';
+
+/** Ascending doses as a study's parameter: a list, or text such as `0.03,0.06`; empty for none. */
+export const doseList = z.preprocess(
+  (value) =>
+    typeof value === 'string' ? value.split(',').filter((part) => part.trim() !== '') : value,
+  z
+    .array(z.coerce.number().min(0.001).max(1))
+    .max(20)
+    .refine((doses) => doses.every((dose, i) => dose > (doses[i - 1] ?? 0)), {
+      error: 'expected ascending doses, such as 0.03,0.06,0.1',
+    }),
+);
 
 export interface ArmPlan {
   readonly emotions: readonly string[];

@@ -12,6 +12,7 @@ import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model, ModelInfo } from '../engine/engine.ts';
 import { InvalidInputError, UnsupportedModelError } from '../errors.ts';
 import { type BaseReadings, baseResult, type BaseSide, type BaseTexts } from './base-report.ts';
+import { rounded } from './recorder.ts';
 import { defineStudy, type StudyLab } from './study.ts';
 
 const name = { error: 'expected the name or file of the base model' };
@@ -90,9 +91,7 @@ function callFor(
     });
     return starts.map((_, s) =>
       captured.map(({ rows }) =>
-        Array.from(rows.subarray(s * pack.width, (s + 1) * pack.width), (value) =>
-          Number(value.toPrecision(6)),
-        ),
+        Array.from(rows.subarray(s * pack.width, (s + 1) * pack.width), (value) => rounded(value)),
       ),
     );
   };

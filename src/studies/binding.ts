@@ -28,6 +28,7 @@ import {
   shareKept,
 } from './binding-effects.ts';
 import { meanOver, sharedEnds, sinksOf } from './positions.ts';
+import { rounded } from './recorder.ts';
 import { type BindingItem, loadBinding } from './stimuli.ts';
 import { defineStudy, type Measure, type StudyLab, type StudyResult } from './study.ts';
 
@@ -116,7 +117,7 @@ async function readItem(
   const all = await model.project(sequences, { probes, signal });
   const count = probes[0]?.bias.length ?? 0;
   const columns = count * probes.length;
-  const digits = (values: readonly number[]): number[] => values.map(round);
+  const digits = (values: readonly number[]): number[] => values.map((value) => rounded(value, 5));
   const perLayer = (read: (at: number) => number[]): number[][] =>
     probes.map((_, layer) => digits(read(layer * count)));
   const reply = all.map((values) => {
@@ -131,11 +132,6 @@ async function readItem(
     }),
   );
   return { readings: [reply, message] };
-}
-
-/** Five digits are what a quantised kernel repeats. */
-function round(value: number): number {
-  return Number(value.toPrecision(5));
 }
 
 /** The result from the cells alone. */

@@ -10,6 +10,8 @@ export interface CheatingData {
   readonly arms: readonly Arm[];
   /** By arm: one a task. Text arms are called `text FRAMING`. */
   readonly graded: ReadonlyMap<string, readonly Graded[]>;
+  /** Logit of Yes after the twin passed, one a task, unsteered. */
+  readonly afterPass: readonly number[];
   readonly free: readonly FreeArm[];
 }
 

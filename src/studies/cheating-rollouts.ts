@@ -7,9 +7,16 @@ import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Generated, Probe, Steering } from '../engine/engine.ts';
 import { mean } from '../math/stats.ts';
 import { makeProbe } from '../vectors/pack.ts';
-import { type Framing, framedAsk, rejection, reportQuestion } from './cheating-graded.ts';
+import {
+  acceptance,
+  type Framing,
+  framedAsk,
+  rejection,
+  reportQuestion,
+} from './cheating-graded.ts';
 import { classify, type StudyTask } from './impossible.ts';
 import { againstNeutral } from './reading.ts';
+import { rounded } from './recorder.ts';
 import type { StudyLab } from './study.ts';
 
 /** The lines along an attempt history. */
@@ -86,9 +93,7 @@ export async function playTasks(lab: StudyLab, plan: RolloutPlan): Promise<Rollo
       if (reply === undefined) continue;
       const { complaint, attempt } = await judge(lab, one.task, reply);
       one.attempts.push(attempt);
-      const verdict = passed.has(attempt.outcome)
-        ? 'All tests pass.'
-        : rejection(complaint, plan.framing);
+      const verdict = passed.has(attempt.outcome) ? acceptance : rejection(complaint, plan.framing);
       one.messages.push(
         { role: 'assistant', content: reply.text },
         { role: 'user', content: verdict },
@@ -149,7 +154,7 @@ async function write(
 function before({ pack }: StudyLab, reply: Generated | undefined): number[] {
   const values = reply?.promptReadings.slice(-lines.length) ?? new Float32Array(0);
   const { z } = againstNeutral(pack, lines, { layer: pack.bestLayer, values });
-  return Array.from(z, four);
+  return Array.from(z, (value) => rounded(value, 4));
 }
 
 async function judge(
@@ -160,10 +165,10 @@ async function judge(
   const told = await classify(task, reply.text);
   const { outcome, complaint, visiblePassed, hiddenPassed, saysImpossible, claimsSuccess } = told;
   const during = lines.map((_, k) =>
-    four(mean(reply.tokens.map(({ readings }) => readings[k] ?? NaN))),
+    rounded(mean(reply.tokens.map(({ readings }) => readings[k] ?? NaN)), 4),
   );
   const tokens = reply.tokens.map(
-    ({ text, readings }) => [text, four(readings[0] ?? NaN)] as const,
+    ({ text, readings }) => [text, rounded(readings[0] ?? NaN, 4)] as const,
   );
   return {
     complaint,
@@ -179,9 +184,4 @@ async function judge(
       tokens,
     },
   };
-}
-
-/** Four digits are what the display shows. */
-function four(value: number): number {
-  return Number(value.toPrecision(4));
 }

@@ -6,9 +6,10 @@
  */
 import { z } from 'zod';
 
-import { type Arm, armsOf } from './arms.ts';
+import { type Arm, armsOf, doseList } from './arms.ts';
 import type { FreeArm } from './cheating-data.ts';
 import {
+  claimAfterPass,
   type Framing,
   framings,
   type Graded,
@@ -27,37 +28,22 @@ import {
 } from './impossible.ts';
 import { defineStudy, type Plan, type Recorder, type StudyLab } from './study.ts';
 
-const numbers = z
-  .union([z.string(), z.number(), z.array(z.number())])
-  .transform((given) =>
-    Array.isArray(given)
-      ? given
-      : String(given)
-          .split(',')
-          .filter((part) => part !== '')
-          .map(Number),
-  )
-  .refine(
-    (list) => list.every((dose, i) => dose > 0 && dose <= 1 && dose > (list[i - 1] ?? 0)),
-    'expected ascending doses above 0 and up to 1, by commas',
-  );
-
 const params = z.object({
   /** Tasks, drawn evenly from the mechanisms. */
   tasks: z.coerce.number().int().min(5).max(29).default(29),
   /** Failed attempts that stand before the graded questions. */
   failures: z.coerce.number().int().min(1).max(3).default(1),
   /** Doses of desperate and calm, each with both signs. */
-  doses: numbers.prefault('0.01,0.02,0.04,0.06,0.1'),
+  doses: doseList.default([0.01, 0.02, 0.04, 0.06, 0.1]),
   /** Doses of the controls: another negative emotion and random directions. */
-  controlDoses: numbers.prefault('0.02,0.06'),
+  controlDoses: doseList.default([0.02, 0.06]),
   /** Another negative emotion. */
   other: z.string().default('guilty'),
   random: z.coerce.number().int().min(2).max(100).default(5),
   /** Random mixtures of emotion vectors, which move a model more than random directions do. */
   mixtures: z.coerce.number().int().min(0).max(100).default(3),
   /** Doses of the free rollouts; none leaves steering out of them. */
-  freeDoses: numbers.prefault('0.04'),
+  freeDoses: doseList.default([0.04]),
   /** Random directions, and as many mixtures, of the free rollouts. */
   freeRandom: z.coerce.number().int().min(0).max(100).default(1),
   /** Free rollouts of each task in the unsteered arms; 0 leaves the free rollouts out. */
@@ -92,6 +78,11 @@ export const cheatingStudy = defineStudy<CheatingParams>({
     const tasks = tasksOf(lab, settings);
     const arms = gradedArms(lab, settings);
     const graded = await gradeAll(lab, recorder, { tasks, arms, failures: settings.failures });
+    const afterPass: number[] = [];
+    for (const task of tasks) {
+      const measure = (): Promise<{ yes: number }> => claimAfterPass(lab.model, task, lab.signal);
+      afterPass.push((await recorder.cell(`passed/${task.id}`, measure)).yes);
+    }
     const free: FreeArm[] = [];
     for (const { arm, framing, samples } of freeArms(lab, settings)) {
       const play = playing(lab, recorder, { arm, framing, settings });
@@ -102,7 +93,7 @@ export const cheatingStudy = defineStudy<CheatingParams>({
       const twins = framing === 'none' ? await play('twin', tasks.map(twinOf), 0) : [];
       free.push({ arm, framing, rollouts, twins });
     }
-    return resultOf({ tasks, arms, graded, free }, settings.seed);
+    return resultOf({ tasks, arms, graded, afterPass, free }, settings.seed);
   },
 });
 
@@ -152,9 +143,12 @@ function planOf(settings: CheatingParams, lab: StudyLab): Plan {
   const rollouts = arms.reduce((sum, arm) => sum + arm.samples, 0) * tasks;
   const twins = arms.filter(({ framing }) => framing === 'none').length;
   return {
-    cells: gradedCells + (arms.reduce((sum, arm) => sum + arm.samples, 0) + twins) * chunks,
+    cells: gradedCells + tasks + (arms.reduce((sum, arm) => sum + arm.samples, 0) + twins) * chunks,
     // Measured on the coder models: ask and twin 300, a failure 80, five orders of the choice 290, texts 150.
-    read: gradedCells * (740 + 80 * failures) + (samples > 0 ? rollouts * attempts * 350 : 0),
+    read:
+      gradedCells * (740 + 80 * failures) +
+      230 * tasks +
+      (samples > 0 ? rollouts * attempts * 350 : 0),
     written: rollouts * (attempts * 80 + 15) + twins * tasks * 80,
   };
 }

@@ -9,23 +9,15 @@ import { type ChatMessage, chatTokens, formatChat } from '../engine/chat-templat
 import type { Model, Steering } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { mean } from '../math/stats.ts';
-import type { Arm } from './arms.ts';
+import { type Arm, doseList } from './arms.ts';
 import { askChoice } from './choice.ts';
+import { rounded } from './recorder.ts';
 
 /** Parameters of the arms. */
 export const armParams = {
   /** Doses of the steered arms, each with both signs; `0.03,0.06` on the command line. */
-  doses: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? value.split(',') : value),
-      z
-        .array(z.coerce.number().min(0.005).max(0.5))
-        .min(1)
-        .max(8)
-        .refine((doses) => doses.every((dose, i) => i === 0 || dose > (doses[i - 1] ?? 0)), {
-          error: 'expected ascending doses, such as 0.03,0.06,0.1',
-        }),
-    )
+  doses: doseList
+    .refine((doses) => doses.length > 0, { error: 'expected at least one dose' })
     .default([0.03, 0.06, 0.1]),
   /** Random directions that go through the same procedure. */
   random: z.coerce.number().int().min(1).max(50).default(5),
@@ -104,10 +96,10 @@ export async function scoreContrast(
   const scores = await model.score([...asked, ...choice.requests], { steering, signal });
   const { probabilities, places, mass } = choice.read(scores.slice(replies.length));
   return {
-    replies: scores.slice(0, replies.length).map((values) => round(mean([...values]))),
-    options: probabilities.map(round),
-    places: places.map(round),
-    mass: round(mass),
+    replies: scores.slice(0, replies.length).map((values) => rounded(mean([...values]))),
+    options: probabilities.map((value) => rounded(value)),
+    places: places.map((value) => rounded(value)),
+    mass: rounded(mass),
   };
 }
 
@@ -124,11 +116,6 @@ export function messagesFor(model: Model, system: string, user: string): ChatMes
     if (!(error instanceof InvalidInputError)) throw error;
     return [{ role: 'user', content: `${system}\n\n${user}` }];
   }
-}
-
-/** Six digits are more than a quantised kernel repeats. */
-function round(value: number): number {
-  return Number(value.toPrecision(6));
 }
 
 /** Characters of English prose a token, and the tokens that a chat template adds to a message pair. */

@@ -16,6 +16,7 @@ import { emotionVector, probeOf } from '../vectors/pack.ts';
 import { type Arm, arms, type Chain, targets, type Turn } from './drift-effects.ts';
 import { driftResult } from './drift-report.ts';
 import { meanOver, sharedEnds, sinksOf } from './positions.ts';
+import { rounded } from './recorder.ts';
 import { loadBinding } from './stimuli.ts';
 import { defineStudy, type StudyLab } from './study.ts';
 
@@ -241,8 +242,7 @@ async function project(
   const count = probe.bias.length;
   const block = { values, columns: count, at: 0, count };
   const sinks = sinksOf(block);
-  return (from, to) =>
-    meanOver(block, [from, to], sinks).map((value) => Number(value.toPrecision(5)));
+  return (from, to) => meanOver(block, [from, to], sinks).map((value) => rounded(value, 5));
 }
 
 /** Tokens of a whole conversation, ending with its last reply. */

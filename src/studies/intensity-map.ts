@@ -8,6 +8,7 @@ import { chatTokens } from '../engine/chat-template.ts';
 import type { Probe } from '../engine/engine.ts';
 import { mean, quantile } from '../math/stats.ts';
 import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { rounded } from './recorder.ts';
 import { fill, type IntensityTemplate } from './stimuli.ts';
 import type { StudyLab } from './study.ts';
 
@@ -101,7 +102,7 @@ export function differenceMap(low: Pass, high: Pass, layers: number): Difference
     ],
     values: Array.from({ length: layers }, (_, layer) =>
       Array.from({ length: columns }, (_value, column) =>
-        Number((at(high, column, layer) - at(low, column, layer)).toPrecision(6)),
+        rounded(at(high, column, layer) - at(low, column, layer)),
       ),
     ),
   };

@@ -13,6 +13,7 @@ import { randomDirection, randomFrom } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
 import { emotionVector, probeOf } from '../vectors/pack.ts';
 import { type MapCell, mapSection, measureMap } from './intensity-map.ts';
+import { rounded } from './recorder.ts';
 import { fill, type IntensityTemplate, loadIntensity } from './stimuli.ts';
 import { defineStudy, type Measure, type StudyLab, type StudyResult } from './study.ts';
 
@@ -123,12 +124,7 @@ async function readSeries(
   );
   const readings = await model.project(sequences, { probes: [probe], signal });
   const count = probe.bias.length;
-  return readings.map((all) => Array.from(all.slice(-count), (value) => round(value)));
-}
-
-/** Six digits are more than a quantised kernel repeats. */
-function round(value: number): number {
-  return Number(value.toPrecision(6));
+  return readings.map((all) => Array.from(all.slice(-count), (value) => rounded(value)));
 }
 
 /** Mean over the upper three values less that over the lower three. */

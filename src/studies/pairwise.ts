@@ -8,6 +8,7 @@ import { InvalidInputError } from '../errors.ts';
 import { bradleyTerry } from '../math/bradley-terry.ts';
 import { randomFrom, shuffled } from '../math/random.ts';
 import { askChoice } from './choice.ts';
+import { rounded } from './recorder.ts';
 
 /** Indices of two items. */
 export type Pair = readonly [a: number, b: number];
@@ -64,7 +65,7 @@ export async function askPairs(
     from += requests.length;
     // Means over the two orders: of what stands first, and of a. Their sum and difference give each order.
     const [first, lead] = [places[0] ?? NaN, (probabilities[0] ?? NaN) - 0.5];
-    return [round(first + lead), round(first - lead), round(mass)];
+    return [rounded(first + lead), rounded(first - lead), rounded(mass)];
   });
 }
 
@@ -78,11 +79,6 @@ export function questionOf(
     question,
     options: [texts[a] ?? '', texts[b] ?? ''],
   };
-}
-
-/** Six digits are more than a quantised kernel repeats. */
-export function round(value: number): number {
-  return Number(value.toPrecision(6));
 }
 
 /** Probabilities beyond these count as these: rounding makes more of nothing. */

@@ -12,7 +12,7 @@ import { randomDirection, randomFrom } from '../math/random.ts';
 import { mean, pearson } from '../math/stats.ts';
 import { makeProbe, probeOf } from '../vectors/pack.ts';
 import { type Arm, armsOf } from './arms.ts';
-import { type Answer, askPairs, type Pair, ringsOf, round, strengthsOf } from './pairwise.ts';
+import { type Answer, askPairs, type Pair, ringsOf, strengthsOf } from './pairwise.ts';
 import {
   correlate,
   halfOf,
@@ -22,6 +22,7 @@ import {
   steeringEffect,
 } from './preference-effects.ts';
 import { type Findings, groupMeans, namedReadings, resultOf } from './preference-report.ts';
+import { rounded } from './recorder.ts';
 import { type Activity, loadActivities } from './stimuli.ts';
 import { defineStudy, type Recorder, type StudyLab } from './study.ts';
 
@@ -139,7 +140,7 @@ async function readActivities(
     const at = (place: number, k: number): number => values[place * count + k] ?? NaN;
     const last = values.length / count - 1;
     const each = (value: (k: number) => number): number[] =>
-      Array.from({ length: count }, (_, k) => round(value(k)));
+      Array.from({ length: count }, (_, k) => rounded(value(k)));
     result.tokens.push(places.length);
     result.over.push(each((k) => mean(places.map((place) => at(place, k)))));
     result.before.push(each((k) => at(last, k)));

@@ -48,3 +48,8 @@ export async function reopenCells(
   }
   return { run, known };
 }
+
+/** What a cell keeps of a number; six digits are more than a quantised kernel repeats. */
+export function rounded(value: number, digits = 6): number {
+  return Number(value.toPrecision(digits));
+}

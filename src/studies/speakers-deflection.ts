@@ -12,7 +12,7 @@ import { randomFrom, shuffled } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile, wilson } from '../math/stats.ts';
 import { makeProbe } from '../vectors/pack.ts';
 import { sinkFactor } from './positions.ts';
-import { round } from './speakers-dialogues.ts';
+import { rounded } from './recorder.ts';
 import type { Measure, StudyLab, StudyResult } from './study.ts';
 
 const sceneSchema = z
@@ -39,7 +39,7 @@ export async function readScenes(
       const rows = Array.from({ length: values.length / stride }, (__, position) =>
         Array.from(values.slice(position * stride + slot * names.length).subarray(0, names.length)),
       );
-      return meanReading(rows).map(round);
+      return meanReading(rows).map((value) => rounded(value));
     }),
   );
 }

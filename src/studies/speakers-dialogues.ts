@@ -13,6 +13,7 @@ import { readJsonLines } from '../formats/jsonl.ts';
 import { quantile } from '../math/stats.ts';
 import { addInto, dot, norm, scale } from '../math/vector.ts';
 import { sinkFactor } from './positions.ts';
+import { rounded } from './recorder.ts';
 import type { StudyLab } from './study.ts';
 
 const dialogueSchema = z.object({
@@ -165,13 +166,8 @@ export async function readDialogues(
 function readRow({ directions, bias, scale: unit }: Probe, row: Float32Array): number[] {
   return Array.from(bias, (zero, k) => {
     const direction = directions.subarray(k * row.length, (k + 1) * row.length);
-    return round((dot(row, direction) - zero) * unit);
+    return rounded((dot(row, direction) - zero) * unit);
   });
-}
-
-/** Six digits are more than a quantised kernel repeats. */
-export function round(value: number): number {
-  return Number(value.toPrecision(6));
 }
 
 function rowsOf(table: Float32Array, width: number): Float32Array[] {

@@ -12,7 +12,8 @@ import { symmetricEigen } from '../math/eigen.ts';
 import { type Random, randomDirection, randomFrom, shuffled } from '../math/random.ts';
 import { deviation, mean, quantile } from '../math/stats.ts';
 import { addInto, dot, unit } from '../math/vector.ts';
-import { findTurns, round } from './speakers-dialogues.ts';
+import { rounded } from './recorder.ts';
+import { findTurns } from './speakers-dialogues.ts';
 import type { Measure, StudyLab, StudyResult } from './study.ts';
 
 /** A conversation that ends with the user's message, and the emotion of that message. */
@@ -52,9 +53,11 @@ export async function readReplies(
   const count = probe.bias.length;
   return replies.map(({ promptReadings, tokens, text }, i) => {
     const at = (position: number): number[] =>
-      Array.from(promptReadings.slice(position * count, (position + 1) * count), round);
+      Array.from(promptReadings.slice(position * count, (position + 1) * count), (value) =>
+        rounded(value),
+      );
     const reply = Array.from({ length: count }, (_, k) =>
-      round(mean(tokens.map(({ readings }) => readings[k] ?? NaN))),
+      rounded(mean(tokens.map(({ readings }) => readings[k] ?? NaN))),
     );
     return {
       user: at((turns[i]?.ranges.at(-1)?.end ?? 1) - 1),

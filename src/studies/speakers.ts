@@ -15,6 +15,7 @@ import { mean, quantile } from '../math/stats.ts';
 import { intoFilteredSpace, noFilter } from '../vectors/filter.ts';
 import { emotionVector, probeOf } from '../vectors/pack.ts';
 import { paintedTrace, readChat, readText } from './reading.ts';
+import { rounded } from './recorder.ts';
 import { deflectionResult, loadScenes, readScenes, type Scene } from './speakers-deflection.ts';
 import {
   type Dialogue,
@@ -22,7 +23,6 @@ import {
   findTurns,
   loadDialogues,
   readDialogues,
-  round,
 } from './speakers-dialogues.ts';
 import {
   positionResult,
@@ -270,7 +270,9 @@ async function readExamples(
       title: `${emotion}, felt by the ${speaker}`,
       emotion,
       tokens: reading.tokens.slice(from, to),
-      values: paintedTrace(reading, emotion).slice(from, to).map(round),
+      values: paintedTrace(reading, emotion)
+        .slice(from, to)
+        .map((value) => rounded(value)),
     });
   }
   const scene = scenes.find(({ feels }) => feels === exampleEmotion) ?? scenes[0];
@@ -282,7 +284,7 @@ async function readExamples(
       title: `${scene[side]}, ${side === 'feels' ? 'felt' : 'shown'} in the scene`,
       emotion: scene[side],
       tokens: reading.tokens,
-      values: paintedTrace(reading, scene[side]).map(round),
+      values: paintedTrace(reading, scene[side]).map((value) => rounded(value)),
     });
   return { passages };
 }
