@@ -25,21 +25,25 @@ afterAll(() => {
 interface Ended {
   /** Null when it was killed. */
   readonly code: number | null;
+  /** From the moment that the run was open. */
   readonly milliseconds: number;
 }
 
-/** Runs the study in a folder, from where a run of it stopped; kills it without warning when asked to. */
+/** Runs the study in a folder, from where a run of it stopped; kills it without warning so long after it opened the run. */
 function studyIn(folder: string, killAfter?: number): Promise<Ended> {
   const [run] = idsIn(folder);
-  const started = performance.now();
   return new Promise((resolve) => {
     const args = [program, folder, 'intensity', settings, ...(run === undefined ? [] : [run])];
-    const child: ChildProcess = spawn('node', args, { stdio: ['ignore', 'ignore', 'inherit'] });
-    const timer =
-      killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
+    const child: ChildProcess = spawn('node', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let [opened, timer]: [number, NodeJS.Timeout | undefined] = [NaN, undefined];
+    // It says the id as soon as the run is there.
+    child.stdout?.once('data', () => {
+      opened = performance.now();
+      if (killAfter !== undefined) timer = setTimeout(() => child.kill('SIGKILL'), killAfter);
+    });
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code, milliseconds: performance.now() - started });
+      resolve({ code, milliseconds: performance.now() - opened });
     });
   });
 }
@@ -67,13 +71,16 @@ test('a run killed at ten random points and gone on with equals one that nothing
   expect(expected.cells).toBeGreaterThanOrEqual(6);
   const random = randomFrom(20);
   // A run that gets done between two kills is compared, and the next kills hit another one.
-  let runs = 0;
+  let [runs, midway] = [0, 0];
   for (let kills = 0; kills < 10; runs++) {
     const folder = join(home, `killed-${runs}`);
     let last: number | null = null;
     while (last === null && kills < 10) {
-      ({ code: last } = await studyIn(folder, 100 + random() * milliseconds * 0.3));
-      if (last === null) kills += 1;
+      ({ code: last } = await studyIn(folder, random() * milliseconds * 0.5));
+      if (last !== null) continue;
+      kills += 1;
+      const { cells } = outcomeOf(folder);
+      if (cells > 0 && cells < expected.cells) midway += 1;
     }
     if (last === null) ({ code: last } = await studyIn(folder));
     expect(last).toBe(0);
@@ -81,4 +88,6 @@ test('a run killed at ten random points and gone on with equals one that nothing
     // The same seed gives the same bytes, whatever happened on the way.
     expect(outcomeOf(folder)).toEqual(expected);
   }
+  // Else every kill came before the first cell or after the last, and nothing was gone on with.
+  expect(midway).toBeGreaterThanOrEqual(3);
 }, 240_000);

@@ -89,10 +89,15 @@ test.skipIf(isMissing)(
 test.skipIf(isMissing)(
   `run intensity stops at Ctrl-C and goes on to the same bytes as an uninterrupted run${needs(name)}`,
   async () => {
-    const args = ['run', 'intensity', '--quick', '--json', '--set', 'random=10'];
+    const args = ['run', 'intensity', '--quick', '--json', '--set', 'random=10;map='];
     const stopped = await limbic(args, /intensity\s+1\d %|intensity\s*[2-9]\d %/);
     expect(stopped.code).toBe(130);
     const [, run = ''] = /go on with: limbic run --resume (\S+)/.exec(stopped.err) ?? [];
+    const changed = await limbic(['run', '--resume', run, '--set', 'random=20']);
+    expect([changed.code, changed.err]).toEqual([
+      2,
+      expect.stringContaining('goes on as it began'),
+    ]);
     const resumed = await limbic(['run', '--resume', run, '--json']);
     expect(resumed.code, resumed.err).toBe(0);
     const whole = await limbic(args);

@@ -15,7 +15,7 @@ export interface LineChart {
   /** What stands under each point. */
   readonly ticks: readonly string[];
   readonly series: readonly Series[];
-  /** Shaded region of the control, one pair a point. */
+  /** Shaded region of the control, one pair a point; NaN where it is not known. */
   readonly band?: {
     readonly name: string;
     readonly low: readonly number[];
@@ -133,14 +133,18 @@ function axes(chart: LineChart, frame: Frame): string {
   return lines.join('');
 }
 
-function band(chart: LineChart, frame: Frame): string {
-  if (chart.band === undefined) return '';
-  const upper = pathOf(chart.band.high, frame);
-  const lower = chart.band.low
-    .map((value, i) => `L${frame.x(i).toFixed(1)} ${frame.y(value).toFixed(1)}`)
-    .toReversed()
-    .join('');
-  return `<path d="${upper}${lower}Z" class="band"><title>${escapeHtml(chart.band.name)}</title></path>`;
+/** The shaded region over the points where both edges are known. */
+function band({ band: edges }: LineChart, frame: Frame): string {
+  if (edges === undefined) return '';
+  const points = edges.low.flatMap((low, i) => {
+    const high = edges.high[i] ?? NaN;
+    return Number.isFinite(low) && Number.isFinite(high) ? [{ i, low, high }] : [];
+  });
+  const at = (i: number, value: number): string =>
+    `${frame.x(i).toFixed(1)} ${frame.y(value).toFixed(1)}`;
+  const upper = points.map(({ i, high }) => at(i, high));
+  const lower = points.map(({ i, low }) => at(i, low)).toReversed();
+  return `<path d="M${[...upper, ...lower].join('L')}Z" class="band"><title>${escapeHtml(edges.name)}</title></path>`;
 }
 
 /** Heights of the line labels at the right, pushed apart so that none covers another. */

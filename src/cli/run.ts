@@ -6,11 +6,12 @@ import { z } from 'zod';
 import { renderTable } from '../charts/html.ts';
 import { renderPage } from '../charts/page.ts';
 import type { Model } from '../engine/engine.ts';
-import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { createRun, readRun, type Run, runsFolder } from '../store/runs.ts';
+import { ConflictError, InvalidInputError, NotFoundError } from '../errors.ts';
+import { createRun, readRun, type Run, type RunManifest, runsFolder } from '../store/runs.ts';
 import { studies } from '../studies/index.ts';
 import { createRecorder, reopenCells } from '../studies/recorder.ts';
 import type { Measure, Plan, Study, StudyLab, StudyResult } from '../studies/study.ts';
+import { packHash } from '../vectors/pack.ts';
 import { openCalibrated } from './calibrate.ts';
 import {
   type Command,
@@ -59,6 +60,7 @@ export const runCommand: Command = {
     const open = (name: string): Promise<Model> =>
       openNamedModel({ signal, values: { ...values, model: name } });
     const lab: StudyLab = { model, pack, signal, data: dataFile, open };
+    if (started.of !== undefined) assertSame(started.of, lab);
     const plan = study.plan(params, lab);
     await announce(lab, plan, { isAgreed: values['yes'] === true });
     const resume = text(values, 'resume');
@@ -71,7 +73,7 @@ export const runCommand: Command = {
               title: study.summary,
               model: model.info.name,
               fingerprint: model.info.fingerprint,
-              packHash: pack.corpusHash,
+              packHash: packHash(pack),
               limbicVersion: limbicVersion(),
               parameters: { ...params },
             }),
@@ -90,8 +92,9 @@ export const runCommand: Command = {
       bar.end();
     }
     const { verdict, measures } = result;
-    run.finish('done', { verdict, measures });
+    // The report first: a run that is done can't be taken up again.
     run.writeReport(reportOf(study, { run, params, result, lab }));
+    run.finish('done', { verdict, measures });
     console.log(
       values['json'] === true
         ? JSON.stringify({ run: run.id, path: run.path, params, verdict, measures }, null, 2)
@@ -105,15 +108,36 @@ interface Start {
   readonly params: object;
   /** Of the run that goes on. */
   readonly model?: string;
+  readonly of?: RunManifest;
+}
+
+/** Cells of two models or of two packs are not one run. */
+function assertSame({ id, model, fingerprint, packHash: hash }: RunManifest, lab: StudyLab): void {
+  if (fingerprint !== lab.model.info.fingerprint)
+    throw new ConflictError(
+      `run ${id}: expected ${model}, which it began with, got ${lab.model.info.name}`,
+      { hint: 'go on with the same model, or start a new run' },
+    );
+  if (hash !== packHash(lab.pack))
+    throw new ConflictError(`run ${id}: expected the vectors that it began with, got others`, {
+      hint: 'go on with the same --pack, or start a new run',
+    });
 }
 
 /** What to run: a named study, or what an unfinished run was. */
 function startOf({ values, positionals }: Context): Start {
   const resume = text(values, 'resume');
   if (resume !== undefined) {
+    const beside = ['set', 'quick'].find((name) => values[name] !== undefined) ?? positionals[0];
+    if (beside !== undefined)
+      throw new InvalidInputError(
+        `--resume: expected nothing that changes the run beside it, got ${beside}`,
+        { hint: 'a run goes on as it began' },
+      );
     const { manifest } = readRun(resume);
     const study = studyCalled(manifest.kind);
-    return { study, params: study.params.parse(manifest.parameters), model: manifest.model };
+    const params = study.params.parse(manifest.parameters);
+    return { study, params, model: manifest.model, of: manifest };
   }
   const [name] = positionals;
   if (name === undefined)

@@ -4,11 +4,13 @@ import type { Sampling, TokenChoice } from './engine.ts';
 
 /** log(sum(exp(logits))), in nats; -Infinity if all are. */
 export function logSumExp(logits: Float32Array): number {
+  // Indices stay in range; a loop over the values themselves takes twice as long.
+  const n = logits.length;
   let max = -Infinity;
-  for (const value of logits) if (value > max) max = value;
+  for (let i = 0; i < n; i++) if ((logits[i] as number) > max) max = logits[i] as number;
   if (max === -Infinity) return max;
   let sum = 0;
-  for (const value of logits) sum += Math.exp(value - max);
+  for (let i = 0; i < n; i++) sum += Math.exp((logits[i] as number) - max);
   return max + Math.log(sum);
 }
 

@@ -199,7 +199,8 @@ async function decode(
     for (const [row, { path, position }] of batch.entries()) {
       const wishes = path.wishes.get(position);
       if (wishes === undefined) continue;
-      const logits = backend.logits(row);
+      // Copied out of native memory once: reads from an external buffer are slower.
+      const logits = backend.logits(row).slice();
       const sum = logSumExp(logits);
       for (const wish of wishes) fill(wish, logits, sum);
     }

@@ -6,10 +6,10 @@
 import { z } from 'zod';
 
 import type { Steering } from '../engine/engine.ts';
-import { gaussian, type Random, randomFrom } from '../math/random.ts';
+import { gaussian, type Random, randomDirection, randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean } from '../math/stats.ts';
 import { scale, unit } from '../math/vector.ts';
-import { buildSteering, randomSteering } from '../steering/steering.ts';
+import { buildSteering, middleLayers } from '../steering/steering.ts';
 import { normAt, type VectorPack } from '../vectors/pack.ts';
 
 /** Ascending doses as a study's parameter: a list, or text such as `0.03,0.06`; empty for none. */
@@ -71,15 +71,13 @@ export function armsOf(
         steering: buildSteering(pack, [{ emotion: direction, dose }]),
       });
   const controls = [
-    // The same direction at every dose and sign.
     ...Array.from({ length: random }, (_, k) => ({
       direction: `random ${k + 1}`,
-      at: (dose: number): Steering => randomSteering(pack, dose, randomFrom(seed * 1000 + k + 1)),
+      at: (dose: number) => lineSteering(pack, dose, randomFrom(seed * 1000 + k + 1)),
     })),
     ...Array.from({ length: mixtures }, (_, k) => ({
       direction: `mixture ${k + 1}`,
-      at: (dose: number): Steering =>
-        mixtureSteering(pack, dose, randomFrom(seed * 1000 + 500 + k)),
+      at: (dose: number) => mixtureSteering(pack, dose, randomFrom(seed * 1000 + 500 + k)),
     })),
   ];
   for (const { direction, at } of controls)
@@ -94,21 +92,31 @@ export function armsOf(
   return arms;
 }
 
-/** A mixture of all emotion vectors with random weights, of the norm that an emotion has at this dose. */
-function mixtureSteering(pack: VectorPack, dose: number, random: Random): Steering {
-  const weights = pack.emotions.map((emotion) => ({ emotion, dose: gaussian(random) }));
-  const { vectors } = buildSteering(pack, weights);
-  return {
-    vectors: new Map(
-      [...vectors].map(([layer, vector]) => [
-        layer,
-        scale(unit(vector), dose * normAt(pack, layer)),
-      ]),
-    ),
-  };
+/** One random direction at all steered layers, so that its pushes add up as those of an emotion do. */
+function lineSteering(pack: VectorPack, dose: number, random: Random): Steering {
+  const direction = randomDirection(pack.width, random);
+  return ofNorm(pack, dose, new Map(middleLayers(pack).map((layer) => [layer, direction])));
 }
 
-/** The dose at which trends are told: 0.1 of the residual norm, the largest of the paper. */
+/** A mixture of all emotion vectors, of the same random weights at each layer. */
+function mixtureSteering(pack: VectorPack, dose: number, random: Random): Steering {
+  const weights = pack.emotions.map((emotion) => ({ emotion, dose: gaussian(random) }));
+  return ofNorm(pack, dose, buildSteering(pack, weights).vectors);
+}
+
+/** The vectors' directions at the norm that an emotion has at this dose. */
+function ofNorm(
+  pack: VectorPack,
+  dose: number,
+  vectors: ReadonlyMap<number, Float32Array>,
+): Steering {
+  const scaled = [...vectors].map(
+    ([layer, vector]) => [layer, scale(unit(vector), dose * normAt(pack, layer))] as const,
+  );
+  return { vectors: new Map(scaled) };
+}
+
+/** What trends are told for: 0.1 of the residual norm, the largest dose of the paper. They are slopes, not values there. */
 export const trendDose = 0.1;
 
 export interface DirectionEffect {
@@ -122,6 +130,8 @@ export interface DirectionEffect {
   readonly interval: readonly [low: number, high: number];
   /** Largest even part ((f(+d) + f(-d)) / 2 less unsteered) by size: damage, not direction. */
   readonly even: number;
+  /** Doses that the line goes through, ascending. */
+  readonly doses: readonly number[];
   /** Items with a value in every arm. */
   readonly n: number;
 }
@@ -129,50 +139,69 @@ export interface DirectionEffect {
 /** Outcomes of an arm, one an item in the same order; null where it could not be measured. */
 export type Outcomes = ReadonlyMap<string, readonly (number | null)[]>;
 
-/** The effect of each direction; items that lack a value in some arm of it are left out of it. */
+/**
+ * The effect of each direction over the arms that `isUsed` lets through; items that lack a value in some
+ * of them are left out. A direction with nothing left has n 0 and no trend.
+ */
 export function effectsOf(
   arms: readonly Arm[],
   outcomes: Outcomes,
   seed: number,
+  isUsed: (arm: Arm) => boolean = () => true,
 ): DirectionEffect[] {
   const steered = arms.filter(({ kind }) => kind !== 'unsteered');
   const directions = [...new Set(steered.map(({ direction }) => direction))];
-  const base = outcomes.get('unsteered') ?? [];
   return directions.map((direction) => {
-    const own = steered.filter((arm) => arm.direction === direction);
+    const all = steered.filter((arm) => arm.direction === direction);
+    const kind = all[0]?.kind === 'random' ? 'random' : 'emotion';
+    const own = all.filter(isUsed);
     const doses = own.map(({ dose }) => dose).filter((dose) => dose > 0);
-    const at = (dose: number): readonly (number | null)[] =>
-      outcomes.get(own.find((arm) => arm.dose === dose)?.key ?? '') ?? [];
-    const items = base.flatMap((before, i) => {
-      const pairs = doses.map((dose) => [dose, at(dose)[i], at(-dose)[i]] as const);
-      return before === null ||
-        pairs.some(([, up, down]) => typeof up !== 'number' || typeof down !== 'number')
-        ? []
-        : [{ before, pairs: pairs as (readonly [number, number, number])[] }];
-    });
-    const square = doses.reduce((sum, dose) => sum + dose * dose, 0);
-    const trends = items.map(
-      ({ pairs }) =>
-        (trendDose * pairs.reduce((sum, [dose, up, down]) => sum + (dose * (up - down)) / 2, 0)) /
-        square,
-    );
+    const items = doses.length === 0 ? [] : itemsOf(own, doses, outcomes);
+    if (items.length === 0)
+      return { direction, kind, doses: [], trend: NaN, interval: [NaN, NaN], even: NaN, n: 0 };
+    const trends = items.map(trendOf);
     const evens = doses.map((_, k) =>
-      mean(
-        items.map(({ before, pairs }) => {
-          const [, up, down] = pairs[k] ?? [0, NaN, NaN];
-          return (up + down) / 2 - before;
-        }),
-      ),
+      mean(items.map(({ before, pairs }) => evenPart(before, pairs[k]))),
     );
     return {
       direction,
-      kind: own[0]?.kind === 'random' ? 'random' : 'emotion',
+      kind,
+      doses,
       trend: mean(trends),
       interval: bootstrapMean(trends, randomFrom(seed)),
       even: evens.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0),
       n: items.length,
     };
   });
+}
+
+/** One item's outcome without steering, and under both signs of each dose. */
+interface Item {
+  readonly before: number;
+  readonly pairs: readonly (readonly [dose: number, up: number, down: number])[];
+}
+
+function itemsOf(own: readonly Arm[], doses: readonly number[], outcomes: Outcomes): Item[] {
+  const at = (dose: number, i: number): number | null =>
+    outcomes.get(own.find((arm) => arm.dose === dose)?.key ?? '')?.[i] ?? null;
+  return (outcomes.get('unsteered') ?? []).flatMap((before, i) => {
+    const pairs = doses.flatMap((dose) => {
+      const [up, down] = [at(dose, i), at(-dose, i)];
+      return up === null || down === null ? [] : [[dose, up, down] as const];
+    });
+    return before === null || pairs.length < doses.length ? [] : [{ before, pairs }];
+  });
+}
+
+/** Slope of the line through 0 and the odd parts, at `trendDose`. */
+function trendOf({ pairs }: Item): number {
+  const square = pairs.reduce((sum, [dose]) => sum + dose * dose, 0);
+  const product = pairs.reduce((sum, [dose, up, down]) => sum + (dose * (up - down)) / 2, 0);
+  return (trendDose * product) / square;
+}
+
+function evenPart(before: number, pair: Item['pairs'][number] | undefined): number {
+  return pair === undefined ? NaN : (pair[1] + pair[2]) / 2 - before;
 }
 
 /** Largest trend of the random directions by size, either sign; 0 without any. */
@@ -188,6 +217,15 @@ export function randomBand(effects: readonly DirectionEffect[]): number {
 /** Whether a trend is one: its interval excludes 0 and no random direction has one as large. Without any, none is. */
 export function beatsRandom(effect: DirectionEffect, effects: readonly DirectionEffect[]): boolean {
   const [low, high] = effect.interval;
-  const hasControls = effects.some(({ kind, n }) => kind === 'random' && n > 0);
-  return hasControls && (low > 0 || high < 0) && Math.abs(effect.trend) > randomBand(effects);
+  return (
+    controlsOf(effects).left > 0 &&
+    (low > 0 || high < 0) &&
+    Math.abs(effect.trend) > randomBand(effects)
+  );
+}
+
+/** Random directions that are left to compare with, of how many. */
+export function controlsOf(effects: readonly DirectionEffect[]): { left: number; of: number } {
+  const random = effects.filter(({ kind }) => kind === 'random');
+  return { left: random.filter(({ n }) => n > 0).length, of: random.length };
 }

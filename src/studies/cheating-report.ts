@@ -21,7 +21,7 @@ export function doseSections(
     };
     return {
       title: `${outcome.name[0]?.toUpperCase() ?? ''}${outcome.name.slice(1)}`,
-      lead: `Mean over ${n} impossible tasks (${outcome.unit}) along the dose, after a failed honest attempt. Lines that bend the same way at both signs are damage; only what turns with the sign is an effect. Grey: all random directions of equal norm.`,
+      lead: `Mean over ${n} impossible tasks (${outcome.unit}) along the dose, after a failed honest attempt. Lines that bend the same way at both signs are damage; only what turns with the sign is an effect. Grey: all random directions and mixtures of equal norm, at the doses they were given and in straight lines between.`,
       body: doseChart(data, { title: outcome.name, unit: outcome.unit, at }),
     };
   });
@@ -87,13 +87,16 @@ function doseChart(
   });
 }
 
-/** Fills doses that were not tried by a straight line between their neighbours. */
-export function bridged(doses: readonly number[], values: readonly (number | null)[]): number[] {
+/** Fills doses that were not tried by a straight line between their neighbours; outside of those tried stays null. */
+export function bridged(
+  doses: readonly number[],
+  values: readonly (number | null)[],
+): (number | null)[] {
   return values.map((value, i) => {
     if (value !== null) return value;
     const left = values.findLastIndex((other, k) => k < i && other !== null);
     const right = values.findIndex((other, k) => k > i && other !== null);
-    if (left < 0 || right < 0) return values[Math.max(left, right)] ?? NaN;
+    if (left < 0 || right < 0) return null;
     const [x0 = NaN, x1 = NaN, x = NaN] = [doses[left], doses[right], doses[i]];
     const [y0, y1] = [values[left] ?? NaN, values[right] ?? NaN];
     return y0 + ((y1 - y0) * (x - x0)) / (x1 - x0);

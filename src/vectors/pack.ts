@@ -1,4 +1,5 @@
 /** @file The vector pack: emotion vectors of one model in a safetensors file, with where they came from. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 
 import { z } from 'zod';
@@ -203,6 +204,17 @@ function parseHeader(path: string, text: string | undefined): PackHeader {
       hint: 'make it anew with: limbic extract',
     },
   );
+}
+
+/** Identifies the vectors and how they are read: the best layer with its vectors, filter and zero, 16 hex digits. */
+export function packHash(pack: VectorPack): string {
+  const slot = slotOf(pack, pack.bestLayer);
+  const hash = createHash('sha256').update(`${pack.fingerprint} ${pack.bestLayer}`);
+  const parts = [pack.vectors, pack.replyCentres].map((layers) => layers[slot]);
+  for (const part of [...parts, ...(pack.filters[slot]?.axes ?? [])])
+    if (part !== undefined)
+      hash.update(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+  return hash.digest('hex').slice(0, 16);
 }
 
 /** Refuses a pack of another model; another quantisation of the same model passes. */
