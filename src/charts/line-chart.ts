@@ -136,14 +136,14 @@ function axes(chart: LineChart, frame: Frame): string {
 /** The shaded region over the points where both edges are known. */
 function band({ band: edges }: LineChart, frame: Frame): string {
   if (edges === undefined) return '';
-  const points = edges.low.flatMap((low, i) => {
+  const known = edges.low.flatMap((low, i) => {
     const high = edges.high[i] ?? NaN;
     return Number.isFinite(low) && Number.isFinite(high) ? [{ i, low, high }] : [];
   });
   const at = (i: number, value: number): string =>
     `${frame.x(i).toFixed(1)} ${frame.y(value).toFixed(1)}`;
-  const upper = points.map(({ i, high }) => at(i, high));
-  const lower = points.map(({ i, low }) => at(i, low)).toReversed();
+  const upper = known.map(({ i, high }) => at(i, high));
+  const lower = known.map(({ i, low }) => at(i, low)).toReversed();
   return `<path d="M${[...upper, ...lower].join('L')}Z" class="band"><title>${escapeHtml(edges.name)}</title></path>`;
 }
 
