@@ -32,7 +32,7 @@ const neutral: readonly NeutralText[] = [
 export async function openToyLab(
   emotions: readonly string[] = toyEmotions,
 ): Promise<{ model: Model; pack: VectorPack }> {
-  const model = openToyModel({ blocks: 6, contextLength: 8192 });
+  const model = openToyModel({ blocks: 6 });
   const stories = emotions.flatMap((emotion) =>
     ['1', '2', '3'].map((topic) => ({
       emotion,
