@@ -20,7 +20,7 @@ only_model=${1:-}
 only_study=${2:-}
 
 # Smaller settings where a full run would take hours: they read about 300, 200 and 70 tokens a second on two cores.
-run qwen2.5-coder-0.5b cheating 'tasks=10;controlDoses=0.1'
+run qwen2.5-coder-0.5b cheating 'tasks=8;doses=0.04;controlDoses=0.04;samples=0'
 for model in smollm2-135m qwen2.5-coder-0.5b qwen2.5-coder-1.5b; do
   run "$model" scenarios
   run "$model" intensity
