@@ -18,7 +18,7 @@ const cellOf = (measure) => {
   const { value, interval, n } = measure;
   if (value === null) return `not measured (n ${n})`;
   const range =
-    interval === undefined ? '' : ` (${interval.map((v) => v.toFixed(2)).join(' to ')})`;
+    interval === undefined ? '' : ` (${interval.map((v) => v.toFixed(3)).join(' to ')})`;
   return `${value.toFixed(3)}${range}, n ${n}`;
 };
 
