@@ -28,10 +28,10 @@ done
 run smollm2-135m speakers 'replies=48'
 run smollm2-135m binding
 run smollm2-135m preferences
-run smollm2-135m cheating 'tasks=10;doses=0.05,0.1;controlDoses=0.1;freeDoses='
+run smollm2-135m cheating 'tasks=10;doses=0.01,0.02,0.03;controlDoses=0.02;freeDoses='
 run qwen2.5-coder-0.5b speakers 'replies=24'
 run qwen2.5-coder-0.5b binding
 run qwen2.5-coder-0.5b preferences
 run qwen2.5-coder-1.5b speakers 'replies=12'
-run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.1;controlDoses=0.1;freeDoses='
+run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;freeDoses='
 run qwen2.5-coder-1.5b preferences

@@ -49,12 +49,13 @@ export function formatChat(
   }
 }
 
-/** Tokens of a conversation that ends where the reply begins. */
+/** Tokens of a conversation that ends where the reply begins, or without `forReply` with its last message. */
 export async function chatTokens(
   model: Model,
   messages: readonly ChatMessage[],
+  options: { forReply?: boolean } = {},
 ): Promise<Int32Array> {
-  const prompt = formatChat(model.info, messages);
+  const prompt = formatChat(model.info, messages, options);
   return model.tokenize(prompt, {
     addSpecial: !beginsWithBos(model.info, prompt),
     parseSpecial: true,

@@ -73,43 +73,39 @@ export function armsOf(
   const controls = [
     ...Array.from({ length: random }, (_, k) => ({
       direction: `random ${k + 1}`,
-      at: (dose: number) => lineSteering(pack, dose, randomFrom(seed * 1000 + k + 1)),
+      vectors: lineVectors(pack, randomFrom(seed * 1000 + k + 1)),
     })),
     ...Array.from({ length: mixtures }, (_, k) => ({
       direction: `mixture ${k + 1}`,
-      at: (dose: number) => mixtureSteering(pack, dose, randomFrom(seed * 1000 + 500 + k)),
+      vectors: mixtureVectors(pack, randomFrom(seed * 1000 + 500 + k)),
     })),
   ];
-  for (const { direction, at } of controls)
+  for (const { direction, vectors } of controls)
     for (const dose of signed)
       arms.push({
         key: keyOf(direction, dose),
         kind: 'random',
         direction,
         dose,
-        steering: at(dose),
+        steering: ofNorm(pack, dose, vectors),
       });
   return arms;
 }
 
 /** One random direction at all steered layers, so that its pushes add up as those of an emotion do. */
-function lineSteering(pack: VectorPack, dose: number, random: Random): Steering {
+function lineVectors(pack: VectorPack, random: Random): Steering['vectors'] {
   const direction = randomDirection(pack.width, random);
-  return ofNorm(pack, dose, new Map(middleLayers(pack).map((layer) => [layer, direction])));
+  return new Map(middleLayers(pack).map((layer) => [layer, direction]));
 }
 
 /** A mixture of all emotion vectors, of the same random weights at each layer. */
-function mixtureSteering(pack: VectorPack, dose: number, random: Random): Steering {
+function mixtureVectors(pack: VectorPack, random: Random): Steering['vectors'] {
   const weights = pack.emotions.map((emotion) => ({ emotion, dose: gaussian(random) }));
-  return ofNorm(pack, dose, buildSteering(pack, weights).vectors);
+  return buildSteering(pack, weights).vectors;
 }
 
 /** The vectors' directions at the norm that an emotion has at this dose. */
-function ofNorm(
-  pack: VectorPack,
-  dose: number,
-  vectors: ReadonlyMap<number, Float32Array>,
-): Steering {
+function ofNorm(pack: VectorPack, dose: number, vectors: Steering['vectors']): Steering {
   const scaled = [...vectors].map(
     ([layer, vector]) => [layer, scale(unit(vector), dose * normAt(pack, layer))] as const,
   );
@@ -138,6 +134,16 @@ export interface DirectionEffect {
 
 /** Outcomes of an arm, one an item in the same order; null where it could not be measured. */
 export type Outcomes = ReadonlyMap<string, readonly (number | null)[]>;
+
+/** Which arms hold: a dose that breaks with either sign is out with both. */
+export function holding(
+  arms: readonly Arm[],
+  breaks: (arm: Arm) => boolean,
+): (arm: Arm) => boolean {
+  const broken = arms.filter((arm) => arm.kind !== 'unsteered' && breaks(arm));
+  return ({ direction, dose }) =>
+    !broken.some((arm) => arm.direction === direction && Math.abs(arm.dose) === Math.abs(dose));
+}
 
 /**
  * The effect of each direction over the arms that `isUsed` lets through; items that lack a value in some

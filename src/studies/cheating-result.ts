@@ -4,6 +4,7 @@
  * are fixed here, before any run.
  */
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import { bootstrapAuc, auc } from '../math/auc.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, wilson } from '../math/stats.ts';
@@ -13,6 +14,7 @@ import {
   controlsOf,
   type DirectionEffect,
   effectsOf,
+  holding,
   randomBand,
 } from './arms.ts';
 import {
@@ -34,8 +36,10 @@ const fewestCases = 5;
 
 export function resultOf(data: CheatingData, seed: number): StudyResult {
   const damage = damageOf(data);
-  const isIntact = ({ direction, dose }: Arm): boolean =>
-    [dose, -dose].every((value) => (damage.get(`${direction} ${value}`) ?? NaN) >= -damageLimit);
+  const isIntact = holding(
+    data.arms,
+    ({ direction, dose }) => !((damage.get(`${direction} ${dose}`) ?? NaN) >= -damageLimit),
+  );
   const isMatched = matchedDoses(data.arms);
   const findings = gradedOutcomes.map((outcome): Finding => {
     const values = new Map(
@@ -88,10 +92,6 @@ function damageOf({ arms, graded }: CheatingData): Map<string, number> {
       mean((graded.get(key) ?? []).map(({ twin }, i) => (twin ?? NaN) - (base[i]?.twin ?? NaN))),
     ]),
   );
-}
-
-function signed(value: number, digits = 3): string {
-  return `${value >= 0 ? '+' : ''}${value.toFixed(digits)}`;
 }
 
 /** Beyond every random direction, its interval without 0, and not too small to matter. */

@@ -6,6 +6,7 @@
 import { renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean } from '../math/stats.ts';
 import {
@@ -13,6 +14,7 @@ import {
   beatsRandom,
   type DirectionEffect,
   effectsOf,
+  holding,
   type Outcomes,
   randomBand,
   trendDose,
@@ -50,15 +52,7 @@ const brokenFrom = 1;
 
 /** The arms without those doses of a direction at which, with either sign, the text breaks. */
 export function unbrokenArms(arms: readonly Arm[], levels: Outcomes): Arm[] {
-  const breaks = (key: string): boolean => !(levelChange(levels, key) > -brokenFrom);
-  return arms.filter(
-    ({ kind, direction, dose }) =>
-      kind === 'unsteered' ||
-      !arms.some(
-        (arm) =>
-          arm.direction === direction && Math.abs(arm.dose) === Math.abs(dose) && breaks(arm.key),
-      ),
-  );
+  return arms.filter(holding(arms, ({ key }) => !(levelChange(levels, key) > -brokenFrom)));
 }
 
 function levelChange(levels: Outcomes, key: string): number {
@@ -155,7 +149,6 @@ const directionsOf = (arms: readonly Arm[], wanted: Arm['kind']): string[] => [
   ...new Set(arms.filter(({ kind }) => kind === wanted).map(({ direction }) => direction)),
 ];
 const emotionsOf = (arms: readonly Arm[]): string[] => directionsOf(arms, 'emotion');
-const signed = (value: number): string => `${value < 0 ? '' : '+'}${value.toFixed(3)}`;
 
 function steeringMeasures(
   { behaviour, effects, counted }: Omit<Judged, 'lessTwin'>,

@@ -8,7 +8,7 @@ import { z } from 'zod';
 
 import { loadNeutral } from '../capture/neutral.ts';
 import { loadScenarios } from '../capture/probes.ts';
-import { type ChatMessage, formatChat } from '../engine/chat-template.ts';
+import { type ChatMessage, chatTokens, formatChat } from '../engine/chat-template.ts';
 import type { Model, Probe } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { randomDirection, randomFrom, shuffled } from '../math/random.ts';
@@ -246,9 +246,6 @@ async function project(
 }
 
 /** Tokens of a whole conversation, ending with its last reply. */
-async function tokensOf(model: Model, messages: readonly ChatMessage[]): Promise<Int32Array> {
-  const text = formatChat(model.info, messages, { forReply: false });
-  const { bosText } = model.info;
-  const addSpecial = bosText === '' || !text.startsWith(bosText);
-  return model.tokenize(text, { addSpecial, parseSpecial: true });
+function tokensOf(model: Model, messages: readonly ChatMessage[]): Promise<Int32Array> {
+  return chatTokens(model, messages, { forReply: false });
 }

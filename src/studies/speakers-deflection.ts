@@ -11,7 +11,7 @@ import { readJsonLines } from '../formats/jsonl.ts';
 import { randomFrom, shuffled } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile, wilson } from '../math/stats.ts';
 import { makeProbe } from '../vectors/pack.ts';
-import { sinkFactor } from './positions.ts';
+import { meanOver, sinksOf } from './positions.ts';
 import { rounded } from './recorder.ts';
 import type { Measure, StudyLab, StudyResult } from './study.ts';
 
@@ -33,23 +33,14 @@ export async function readScenes(
   const tokens = await Promise.all(scenes.map(({ text }) => model.tokenize(text)));
   const probes = layers.map((layer) => makeProbe(pack, names, layer));
   const readings = await model.project(tokens, { probes, signal });
-  const stride = probes.length * names.length;
+  const [columns, count] = [probes.length * names.length, names.length];
   return layers.map((_, slot) =>
     readings.map((values) => {
-      const rows = Array.from({ length: values.length / stride }, (__, position) =>
-        Array.from(values.slice(position * stride + slot * names.length).subarray(0, names.length)),
-      );
-      return meanReading(rows).map((value) => rounded(value));
+      const block = { values, columns, at: slot * count, count };
+      const all = [0, values.length / columns] as const;
+      return meanOver(block, all, sinksOf(block)).map((value) => rounded(value));
     }),
   );
-}
-
-/** Mean of readings [positions][emotions] without the first position and attention sinks. */
-function meanReading(rows: readonly (readonly number[])[]): number[] {
-  const sizes = rows.map((row) => Math.hypot(...row));
-  const limit = sinkFactor * quantile(sizes, 0.5);
-  const kept = rows.filter((_, position) => position > 0 && (sizes[position] ?? 0) <= limit);
-  return (rows[0] ?? []).map((_, k) => mean(kept.map((row) => row[k] ?? NaN)));
 }
 
 /** Readings [scenes][emotions] less the mean of each emotion over the scenes, in standard deviations of all. */

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod';
 
-import { type ChatMessage, formatChat } from '../engine/chat-template.ts';
+import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model, Probe } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
@@ -61,12 +61,8 @@ export async function findTurns(
   messages: readonly ChatMessage[],
   options: { forReply: boolean },
 ): Promise<Turns> {
-  const tokensOf = async (list: readonly ChatMessage[]): Promise<Int32Array> => {
-    const text = formatChat(model.info, list, options);
-    const { bosText } = model.info;
-    const hasBos = bosText !== '' && text.startsWith(bosText);
-    return model.tokenize(text, { addSpecial: !hasBos, parseSpecial: true });
-  };
+  const tokensOf = (list: readonly ChatMessage[]): Promise<Int32Array> =>
+    chatTokens(model, list, options);
   const tokens = await tokensOf(messages);
   const ranges = await Promise.all(
     messages.map(async ({ role }, i) => {
