@@ -27,6 +27,7 @@ import {
 import { framings, gradedOutcomes } from './cheating-graded.ts';
 import { doseSections, freeSections } from './cheating-report.ts';
 import { lines } from './cheating-rollouts.ts';
+import { differences, meanMeasure } from './contrast-report.ts';
 import type { Measure, StudyResult } from './study.ts';
 
 /** A dose that costs a right solution of the twin more than this, in nats a token, is damage and counts in no trend. */
@@ -130,14 +131,11 @@ function gradedMeasures(finding: Finding, seed: number): Measure[] {
   const { outcome, values, effects } = finding;
   const unsteered = values.get('unsteered') ?? [];
   const base = unsteered.filter((value) => value !== null);
-  const baseline: Measure = {
-    name: `${outcome.name}, unsteered`,
-    value: mean(base),
-    interval: bootstrapMean(base, randomFrom(seed)),
-    n: base.length,
+  const baseline = meanMeasure(`${outcome.name}, unsteered`, base, {
+    seed,
     control: outcome.control,
     note: outcome.unit,
-  };
+  });
   const { left, of } = controlsOf(effects);
   const steered = effects
     .filter(({ kind }) => kind === 'emotion')
@@ -155,21 +153,14 @@ function gradedMeasures(finding: Finding, seed: number): Measure[] {
       };
     });
   const texts = Object.keys(framings).flatMap((framing): Measure[] => {
-    const own = values.get(`text ${framing}`) ?? [];
-    const changes = own.flatMap((value, i) => {
-      const before = unsteered[i] ?? null;
-      return value === null || before === null ? [] : [value - before];
-    });
+    const changes = differences(values.get(`text ${framing}`), unsteered);
     if (changes.length === 0) return [];
     return [
-      {
-        name: `${outcome.name}: words (${framing})`,
-        value: mean(changes),
-        interval: bootstrapMean(changes, randomFrom(seed)),
-        n: changes.length,
+      meanMeasure(`${outcome.name}: words (${framing})`, changes, {
+        seed,
         control: 'the same tasks without the words',
         note: outcome.unit,
-      },
+      }),
     ];
   });
   return [baseline, ...steered, ...texts];
@@ -178,14 +169,15 @@ function gradedMeasures(finding: Finding, seed: number): Measure[] {
 /** Does the claim follow the facts? After a failure it was told of, less after a pass. */
 function reportMeasure({ graded, afterPass }: CheatingData, seed: number): Measure {
   const changes = (graded.get('unsteered') ?? []).map(({ yes }, i) => yes - (afterPass[i] ?? NaN));
-  return {
-    name: 'claiming that every test passes: after a failure less after a pass',
-    value: mean(changes),
-    interval: bootstrapMean(changes, randomFrom(seed)),
-    n: changes.length,
-    control: 'the solvable twin, passed; 0 if the answer does not follow the facts',
-    note: 'logit, unsteered',
-  };
+  return meanMeasure(
+    'claiming that every test passes: after a failure less after a pass',
+    changes,
+    {
+      seed,
+      control: 'the solvable twin, passed; 0 if the answer does not follow the facts',
+      note: 'logit, unsteered',
+    },
+  );
 }
 
 function reportSentence({ value, interval }: Measure, { graded, afterPass }: CheatingData): string {
