@@ -20,18 +20,18 @@ only_model=${1:-}
 only_study=${2:-}
 
 # Smaller settings where a full run would take hours: they read about 300, 200 and 70 tokens a second on two cores.
-run qwen2.5-coder-0.5b cheating 'tasks=8;doses=0.04;controlDoses=0.04;samples=0'
 for model in smollm2-135m qwen2.5-coder-0.5b qwen2.5-coder-1.5b; do
   run "$model" scenarios
   run "$model" intensity
 done
 run smollm2-135m speakers 'replies=48'
 run smollm2-135m binding
-run smollm2-135m preferences
-run smollm2-135m cheating 'tasks=10;doses=0.01,0.02,0.03;controlDoses=0.02;freeDoses='
 run qwen2.5-coder-0.5b speakers 'replies=24'
 run qwen2.5-coder-0.5b binding
-run qwen2.5-coder-0.5b preferences
+run smollm2-135m preferences 'random=3;mixtures=2'
+run qwen2.5-coder-0.5b cheating 'tasks=8;samples=0'
+run smollm2-135m cheating 'tasks=8;doses=0.01,0.02,0.03;controlDoses=0.02;freeDoses='
 run qwen2.5-coder-1.5b speakers 'replies=12'
-run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;freeDoses='
-run qwen2.5-coder-1.5b preferences
+run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;random=4;mixtures=2;samples=0'
+run qwen2.5-coder-0.5b preferences 'pairs=8;emotions=blissful,hostile;random=2;mixtures=1'
+run qwen2.5-coder-1.5b preferences 'pairs=8;emotions=blissful,hostile;random=1;mixtures=1'

@@ -10,6 +10,8 @@ export type ErrorCode =
   | 'engine'
   | 'disposed'
   | 'unavailable'
+  | 'reply'
+  | 'budget'
   | 'record-version';
 
 export interface ErrorOptionsWithHint {
@@ -114,6 +116,22 @@ export class UnavailableError extends LimbicError {
   override name = 'UnavailableError';
   constructor(message: string, options?: ErrorOptionsWithHint) {
     super('unavailable', message, options);
+  }
+}
+
+/** A provider has no usable answer to one request, however often it is asked; others may still succeed. */
+export class ReplyError extends LimbicError {
+  override name = 'ReplyError';
+  constructor(message: string, options?: ErrorOptionsWithHint) {
+    super('reply', message, options);
+  }
+}
+
+/** The next request could cost more than is left of the budget. */
+export class BudgetError extends LimbicError {
+  override name = 'BudgetError';
+  constructor(message: string, options?: ErrorOptionsWithHint) {
+    super('budget', message, options);
   }
 }
 

@@ -12,8 +12,9 @@ const layers = [
   ['capture'],
   ['vectors'],
   ['steering'],
+  ['providers'],
   ['studies'],
-  ['server'],
+  ['queue', 'server'],
   ['cli', 'index.ts'],
 ];
 

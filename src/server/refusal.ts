@@ -35,6 +35,8 @@ const statusOfError: Record<ErrorCode, number> = {
   engine: 503,
   disposed: 503,
   unavailable: 503,
+  reply: 502,
+  budget: 402,
 };
 
 interface RefusalOptions {
