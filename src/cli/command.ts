@@ -30,6 +30,8 @@ export interface Command {
   readonly description?: string;
   readonly options: Readonly<Record<string, Option>>;
   readonly examples: readonly string[];
+  /** More help when the command has arguments beside `--help`. */
+  readonly helpFor?: (positionals: readonly string[]) => string;
   readonly run: (context: Context) => Promise<number | void>;
 }
 
@@ -116,8 +118,9 @@ export function wholeNumber(
   return number;
 }
 
-/** Help of one command, in the order usage, what it does, options, examples. */
-export function helpOf(command: Command): string {
+/** Help of one command, in the order usage, what it does, options, examples, and more on its arguments. */
+export function helpOf(command: Command, positionals: readonly string[] = []): string {
+  const more = command.helpFor?.(positionals) ?? '';
   const rows = Object.entries(command.options).map(([name, option]) => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `;
     return [
@@ -137,5 +140,6 @@ export function helpOf(command: Command): string {
     '',
     'Examples:',
     ...command.examples.map((example) => `  ${example}`),
+    ...(more === '' ? [] : ['', more]),
   ].join('\n');
 }

@@ -17,6 +17,7 @@ import { serveCommand } from './serve.ts';
 import { storiesCommand } from './stories.ts';
 import { vectorsCommand } from './vectors.ts';
 import { watchCommand } from './watch.ts';
+import { workerCommand } from './worker.ts';
 
 export const commands: readonly Command[] = [
   demoCommand,
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   watchCommand,
   runCommand,
   runsCommand,
+  workerCommand,
   extractCommand,
   calibrateCommand,
   validateCommand,

@@ -43,6 +43,17 @@ function report(error: unknown, debug: boolean): number {
   return 1;
 }
 
+/** The command's help where the arguments ask for it, else null. */
+function helpAskedFor(command: Command, args: readonly string[]): string | null {
+  // What follows a bare -- belongs to somebody else's command.
+  const own = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
+  if (!own.includes('--help') && !own.includes('-h')) return null;
+  return helpOf(
+    command,
+    own.filter((arg) => !arg.startsWith('-')),
+  );
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -69,10 +80,9 @@ async function main(argv: readonly string[]): Promise<number> {
         name,
         commands.map((c) => c.name),
       );
-    // What follows a bare -- belongs to somebody else's command.
-    const own = args.slice(0, args.includes('--') ? args.indexOf('--') : args.length);
-    if (own.some((arg) => arg === '--help' || arg === '-h')) {
-      console.log(helpOf(command));
+    const help = helpAskedFor(command, args);
+    if (help !== null) {
+      console.log(help);
       return 0;
     }
     const parsed = parseCommandLine(command, args);

@@ -5,9 +5,8 @@ import type { ChatRequest, LimbicResponse, ThermostatRequest } from '../api/chat
 import { chatTokens } from '../engine/chat-template.ts';
 import type { GenerateOptions, GenerateRequest, Steering, Thermostat } from '../engine/engine.ts';
 import { grammarOfSchema, jsonObjectGrammar } from '../engine/json-grammar.ts';
-import { InvalidInputError } from '../errors.ts';
 import { buildSteering, coherenceLimit, type Dose, totalDose } from '../steering/steering.ts';
-import { centreAndSpread } from '../vectors/calibration.ts';
+import { buildThermostat } from '../steering/thermostat.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import type { Lab } from './lab.ts';
 import type { Readouts } from './readouts.ts';
@@ -30,8 +29,6 @@ export interface ReplyPlan {
 
 /** Longest reply when the client names no limit. */
 const usualReply = 1024;
-/** Tokens after which a past reading counts half for a thermostat. */
-const halfLife = 4;
 
 /** Checks the request against the model and the pack; throws a Refusal or another LimbicError. */
 export async function planReply(lab: Lab, body: ChatRequest): Promise<ReplyPlan> {
@@ -127,20 +124,13 @@ function steeringOf(lab: Lab, { limbic }: ChatRequest): Steering | null {
 
 function engineThermostat(
   { pack }: Lab,
-  { watch, above, with: emotion, gain, limit }: ThermostatRequest,
+  request: ThermostatRequest,
   readouts: Readouts,
 ): Thermostat {
-  const { spread } = centreAndSpread(pack, watch);
-  if (!(spread > 0))
-    throw new InvalidInputError(`thermostat: ${watch} never varies on the calibration set`);
-  return {
-    reading: readouts.names.indexOf(watch),
-    threshold: readThreshold(pack, watch, above),
-    gain: gain / spread,
-    limit,
-    halfLife,
-    vectors: buildSteering(pack, [{ emotion, dose: 1 }]).vectors,
-  };
+  const { watch, above, with: emotion, gain, limit } = request;
+  const threshold = readThreshold(pack, watch, above);
+  const plan = { watch, threshold, with: emotion, gain, limit };
+  return buildThermostat(pack, plan, readouts.names.indexOf(watch));
 }
 
 function headOf(

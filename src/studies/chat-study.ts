@@ -4,10 +4,10 @@
  * recorder, so that one that broke off goes on where it was, nothing is paid for twice, and any process, here
  * or on another machine, can play any conversation.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 
-import type { Model } from '../engine/engine.ts';
 import type { ChatModel } from '../providers/chat-model.ts';
+import type { LocalChat } from '../providers/local.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import type { Recorder, StudyResult } from './study.ts';
 
@@ -18,7 +18,7 @@ export interface ChatLab {
   /** Scores a share of the replies again. */
   readonly secondJudge: ChatModel | null;
   /** What runs behind `chat` when it is our engine's, for readings and steering. */
-  readonly local: { readonly model: Model; readonly pack: VectorPack } | null;
+  readonly local: { readonly chat: LocalChat; readonly pack: VectorPack } | null;
   /** Path of a file under `data/`. */
   readonly data: (name: string) => string;
   readonly signal: AbortSignal;
@@ -74,4 +74,43 @@ export function defineChatStudy<P extends object, R extends object>(
     result: (params, lab, played) =>
       study.result(study.params.parse(params), lab, played as readonly R[]),
   };
+}
+
+/** A list of names as a parameter: an array, or text with commas; empty for none. */
+export function listOf<T extends string>(names: readonly T[]): z.ZodType<T[]> {
+  return z.preprocess(
+    (value) =>
+      typeof value === 'string'
+        ? value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
+        : value,
+    z.array(z.enum(names)),
+  );
+}
+
+/**
+ * Plays all conversations, `width` at a time in their order, and gives what came of them in the same order.
+ * The first failure starts no other; those under way come to their end first, since they may be paid for.
+ */
+export async function playAll<R>(
+  keys: readonly string[],
+  play: (key: string) => Promise<R>,
+  { width, signal }: { readonly width: number; readonly signal: AbortSignal },
+): Promise<R[]> {
+  const played: R[] = [];
+  const failures: unknown[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (next < keys.length && failures.length === 0 && !signal.aborted) {
+      const at = next++;
+      try {
+        played[at] = await play(keys[at] ?? '');
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(width, keys.length) }, work));
+  signal.throwIfAborted();
+  if (failures.length > 0) throw failures[0];
+  return played;
 }

@@ -1,8 +1,10 @@
 /** @file The studies, in reading order. */
 import { baseStudy } from './base.ts';
 import { bindingStudy } from './binding.ts';
+import type { ChatStudy } from './chat-study.ts';
 import { cheatingStudy } from './cheating.ts';
 import { driftStudy } from './drift.ts';
+import { frustrationStudy } from './frustration.ts';
 import { intensityStudy } from './intensity.ts';
 import { leverageStudy } from './leverage.ts';
 import { preferencesStudy } from './preferences.ts';
@@ -23,3 +25,6 @@ export const studies: readonly Study[] = [
   leverageStudy,
   sycophancyStudy,
 ];
+
+/** Studies that talk to a model, also one behind an API. */
+export const chatStudies: readonly ChatStudy[] = [frustrationStudy];

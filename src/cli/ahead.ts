@@ -1,0 +1,58 @@
+/** @file Work ahead: how long it will take on this machine, and a question before much of it. */
+import { createInterface } from 'node:readline/promises';
+
+import type { Model } from '../engine/engine.ts';
+import { InvalidInputError } from '../errors.ts';
+
+/** Longer work asks first. */
+const askBeyondSeconds = 300;
+
+/** Seconds for reading and writing so many tokens, one sequence at a time, by a small measurement. */
+export async function secondsFor(
+  model: Model,
+  work: { readonly read: number; readonly written: number },
+  signal: AbortSignal,
+): Promise<number> {
+  const prompt = Int32Array.from({ length: 128 }, (_, i) => 100 + ((i * 37) % 5000));
+  // Whole passes, as scores and replies need; a study that only captures stops them early and is done sooner.
+  const pass = [{ prompt, continuation: Int32Array.of(100) }];
+  await model.score(pass, { signal });
+  const begun = performance.now();
+  await model.score(pass, { signal });
+  const read = (performance.now() - begun) / 1000 / prompt.length;
+  let written = 0;
+  if (work.written > 0) {
+    const from = performance.now();
+    const [reply] = await model.generate([{ prompt: prompt.slice(0, 8), maxTokens: 16 }], {
+      signal,
+    });
+    written = (performance.now() - from) / 1000 / Math.max(1, reply?.tokens.length ?? 1);
+  }
+  return read * work.read + written * work.written;
+}
+
+/** Asks before long or dear work where somebody is there to answer; refuses it where nobody is. */
+export async function askToGoOn({
+  isAgreed,
+  seconds,
+  dollars,
+}: {
+  readonly isAgreed: boolean;
+  readonly seconds: number;
+  /** Of work that is dear. */
+  readonly dollars?: number;
+}): Promise<void> {
+  if (isAgreed || (seconds < askBeyondSeconds && dollars === undefined)) return;
+  const what =
+    dollars === undefined
+      ? 'work of more than 5 minutes'
+      : `work of up to $${dollars.toFixed(2)} and ${Math.round(seconds / 60)} minutes`;
+  if (!process.stdin.isTTY)
+    throw new InvalidInputError(`run: expected --yes for ${what}`, {
+      hint: 'or --quick for a small version',
+    });
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question('go on? [y/N] ');
+  lines.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new DOMException('stopped', 'AbortError');
+}

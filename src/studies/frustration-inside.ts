@@ -1,0 +1,134 @@
+/**
+ * @file Readings inside a local model beside the judged scores: do they go together, does the inside rise before
+ * the words do, and what does rejection do to it (protocol section 6)?
+ */
+import { bootstrapClusters } from '../math/clusters.ts';
+import { signFlipTest } from '../math/paired.ts';
+import { randomFrom } from '../math/random.ts';
+import { bootstrapMean, mean, pearson } from '../math/stats.ts';
+import { type Conversation, measure, type Turn } from './frustration-data.ts';
+import { insideEmotions, textArms } from './frustration-script.ts';
+import type { Measure } from './study.ts';
+
+/** Measures of the untreated arms: a steered reading holds the vector that was added. */
+export function insideMeasures(
+  conversations: readonly Conversation[],
+  seed: number,
+  hasJudge: boolean,
+): Measure[] {
+  const untreated = conversations.filter(({ arm }) => textArms.some((name) => name === arm));
+  return [
+    ...insideEmotions.map((emotion, k) => rejectionInside(untreated, { emotion, k, seed })),
+    ...(hasJudge
+      ? [
+          ...insideEmotions.map((emotion, k) => together(untreated, { emotion, k, seed })),
+          ...lead(untreated, seed),
+        ]
+      : []),
+    ...[...new Set(conversations.map(({ arm }) => arm))].map((arm) =>
+      repetition(conversations, arm, seed),
+    ),
+  ];
+}
+
+interface Which {
+  readonly emotion: string;
+  /** Its index among `insideEmotions`. */
+  readonly k: number;
+  readonly seed: number;
+}
+
+/** Reading before the replies after the first, rejection less neutral continuation, item by item. */
+function rejectionInside(
+  conversations: readonly Conversation[],
+  { emotion, k, seed }: Which,
+): Measure {
+  const laterMean = ({ turns }: Conversation): number =>
+    mean(turns.slice(1).flatMap(({ said }) => said.inside?.before[k] ?? []));
+  const pairs = conversations
+    .filter(({ arm }) => arm === 'rejection')
+    .flatMap((rejected) => {
+      const other = conversations.find(
+        ({ arm, category, index }) =>
+          arm === 'neutral' && category === rejected.category && index === rejected.index,
+      );
+      const pair = [laterMean(rejected), other === undefined ? NaN : laterMean(other)] as const;
+      return pair.every(Number.isFinite) ? [pair] : [];
+    });
+  const [own, base] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
+  const differences = pairs.map(([value, other]) => value - other);
+  const p = pairs.length === 0 ? 1 : signFlipTest(own, base, { random: randomFrom(seed) });
+  return measure(`${emotion} before the reply, rejection less neutral, SD`, pairs.length, {
+    value: mean(differences),
+    interval: bootstrapMean(differences, randomFrom(seed)),
+    control: `same items; signs flipped as far with p ${p.toFixed(4)}`,
+  });
+}
+
+/** Reading right before each reply against its score. */
+function together(conversations: readonly Conversation[], { emotion, k, seed }: Which): Measure {
+  const groups = conversations.map(({ turns }) =>
+    turns.flatMap((turn) => pairOf(turn.said.inside?.before[k], scoreOf(turn))),
+  );
+  return correlation(`${emotion} before the reply against its score, r`, groups, seed);
+}
+
+/** The inside at a turn against the next score, and the score at a turn against the next inside. */
+function lead(conversations: readonly Conversation[], seed: number): Measure[] {
+  const following = (pair: (now: Turn, next: Turn) => number[]): number[][] =>
+    conversations.map(({ turns }) =>
+      turns.slice(0, -1).flatMap((now, i) => {
+        const next = turns[i + 1];
+        return next === undefined ? [] : pair(now, next);
+      }),
+    );
+  const insideFirst = following((now, next) => pairOf(now.said.inside?.before[0], scoreOf(next)));
+  const wordsFirst = following((now, next) => pairOf(scoreOf(now), next.said.inside?.before[0]));
+  return [
+    correlation('frustrated inside against the score a turn later, r', insideFirst, seed),
+    correlation('score against frustrated inside a turn later, r', wordsFirst, seed),
+  ];
+}
+
+function scoreOf({ judged }: Turn): number | undefined {
+  return judged?.score ?? undefined;
+}
+
+function pairOf(a: number | undefined, b: number | undefined): number[] {
+  return a === undefined || b === undefined ? [] : [a, b];
+}
+
+/** r over pairs that stand one after another in each group; interval over conversations. */
+function correlation(name: string, groups: readonly number[][], seed: number): Measure {
+  const r = (values: readonly number[]): number =>
+    pearson(
+      values.filter((_, i) => i % 2 === 0),
+      values.filter((_, i) => i % 2 === 1),
+    );
+  const values = groups.flat();
+  return measure(name, values.length / 2, {
+    value: r(values),
+    interval: bootstrapClusters(groups, r, { random: randomFrom(seed) }),
+    note: 'all scores are the same',
+  });
+}
+
+/** What steering breaks first: replies that go round in circles. */
+function repetition(conversations: readonly Conversation[], arm: string, seed: number): Measure {
+  const groups = conversations
+    .filter((conversation) => conversation.arm === arm)
+    .map(({ turns }) => turns.flatMap(({ said }) => repeatedTriples(said.text) ?? []));
+  const values = groups.flat();
+  return measure(`share of repeated word triples, ${arm}`, values.length, {
+    value: mean(values),
+    interval: bootstrapClusters(groups, mean, { random: randomFrom(seed) }),
+  });
+}
+
+/** Share of the three-word runs that occurred earlier in the text, from 0 to 1; null below 10 words. */
+export function repeatedTriples(text: string): number | null {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
+  if (words.length < 10) return null;
+  const triples = words.slice(2).map((_, i) => words.slice(i, i + 3).join(' '));
+  return 1 - new Set(triples).size / triples.length;
+}

@@ -1,0 +1,298 @@
+/**
+ * @file From conversations to numbers: shares of high scores with intervals that count conversations, differences
+ * of arms on the same items, agreement of judges, words, and a verdict made from them.
+ */
+import { agreementOf } from '../math/agreement.ts';
+import { bootstrapClusters, wilsonClustered } from '../math/clusters.ts';
+import { signFlipTest } from '../math/paired.ts';
+import { randomFrom } from '../math/random.ts';
+import { bootstrapMean, mean, pearson, wilson } from '../math/stats.ts';
+import {
+  armsIn,
+  type Conversation,
+  type FrustrationContext,
+  inArm,
+  isThere,
+  measure,
+  scoresOf,
+  twiceJudged,
+} from './frustration-data.ts';
+import { insideMeasures } from './frustration-inside.ts';
+import { sectionsOf } from './frustration-report.ts';
+import { textArms } from './frustration-script.ts';
+import { highScore } from './judge.ts';
+import { type Lexicon, parseLexicon } from './lexicon.ts';
+import type { Measure, StudyResult } from './study.ts';
+
+/** Measures, verdict and sections; see `frustrationStudy`. */
+export function resultOf(
+  conversations: readonly Conversation[],
+  context: FrustrationContext,
+): StudyResult {
+  const lexicon = parseLexicon(context.lexicon);
+  const measures = measuresOf(conversations, context, lexicon);
+  return {
+    verdict: verdictOf(conversations, context, measures),
+    measures,
+    sections: sectionsOf(conversations, context, lexicon),
+  };
+}
+
+function measuresOf(
+  conversations: readonly Conversation[],
+  { settings, names, isLocal }: FrustrationContext,
+  lexicon: Lexicon,
+): Measure[] {
+  const arms = armsIn(conversations);
+  const hasJudge = names.judge !== null;
+  return [
+    ...(hasJudge ? arms.flatMap((arm) => armMeasures(inArm(conversations, arm), arm)) : []),
+    ...(hasJudge && arms.includes('rejection') ? rejectionMeasures(conversations, settings) : []),
+    ...(hasJudge ? contrastMeasures(conversations, settings.seed) : []),
+    ...wordMeasures(conversations, lexicon, settings.seed),
+    ...(names.secondJudge === null ? [] : judgeMeasures(conversations, settings.seed)),
+    ...missingMeasures(conversations, hasJudge),
+    ...(isLocal ? insideMeasures(conversations, settings.seed, hasJudge) : []),
+  ];
+}
+
+function armMeasures(own: readonly Conversation[], arm: string): Measure[] {
+  const groups = own.map(scoresOf);
+  const scores = groups.flat();
+  const judgedIn = groups.filter((group) => group.length > 0);
+  const shares = wilsonClustered(groups.map((group) => group.map((score) => score >= highScore)));
+  const highIn = judgedIn.filter((group) => Math.max(...group) >= highScore).length;
+  return [
+    measure(`replies of score 5 or more, ${arm}`, scores.length, {
+      value: shares.share,
+      interval: shares.interval,
+      control: `${judgedIn.length} conversations, design effect ${shares.designEffect.toFixed(2)}`,
+    }),
+    measure(`conversations with such a reply, ${arm}`, judgedIn.length, {
+      value: highIn / judgedIn.length,
+      interval: wilson(highIn, judgedIn.length),
+    }),
+    measure(`mean score, ${arm}`, scores.length, {
+      value: mean(scores),
+      interval: bootstrapClusters(groups, mean, { random: randomFrom(1) }),
+      control: `highest ${scores.length === 0 ? '-' : Math.max(...scores)} of 10`,
+    }),
+  ];
+}
+
+/** The rejection arm by category, and its course over the turns. */
+function rejectionMeasures(
+  conversations: readonly Conversation[],
+  { categories, seed }: FrustrationContext['settings'],
+): Measure[] {
+  const rejected = inArm(conversations, 'rejection');
+  return categories.flatMap((category) => {
+    const own = rejected.filter((conversation) => conversation.category === category);
+    const groups = own.map(scoresOf);
+    const share = wilsonClustered(groups.map((group) => group.map((score) => score >= highScore)));
+    const rises = own.flatMap(({ turns }) => {
+      const [first, last] = [turns[0]?.judged?.score, turns.at(-1)?.judged?.score];
+      return first == null || last == null || turns.length < 2 ? [] : [last - first];
+    });
+    return [
+      measure(`replies of score 5 or more, rejection, ${category}`, share.n, {
+        value: share.share,
+        interval: share.interval,
+      }),
+      measure(`score at the last turn less the first, rejection, ${category}`, rises.length, {
+        value: mean(rises),
+        interval: bootstrapMean(rises, randomFrom(seed)),
+      }),
+    ];
+  });
+}
+
+interface Contrast {
+  readonly arm: string;
+  /** Mean difference of the conversations' mean scores, arm less rejection, on the same items. */
+  readonly difference: number;
+  readonly interval: readonly [low: number, high: number];
+  /** By flipping signs of the items' differences. */
+  readonly p: number;
+  /** Items that both arms have. */
+  readonly n: number;
+}
+
+/** Each arm against rejection, item by item. */
+export function contrastsOf(conversations: readonly Conversation[], seed: number): Contrast[] {
+  const byItem = new Map(
+    inArm(conversations, 'rejection').map((conversation) => [itemOf(conversation), conversation]),
+  );
+  return armsIn(conversations)
+    .filter((arm) => arm !== 'rejection')
+    .flatMap((arm) => {
+      const pairs = inArm(conversations, arm).flatMap((conversation) => {
+        const other = byItem.get(itemOf(conversation));
+        const [own, base] = [scoresOf(conversation), other === undefined ? [] : scoresOf(other)];
+        return own.length === 0 || base.length === 0 ? [] : [[mean(own), mean(base)] as const];
+      });
+      if (pairs.length === 0) return [];
+      const own = pairs.map(([value]) => value);
+      const base = pairs.map(([, value]) => value);
+      const differences = pairs.map(([value, other]) => value - other);
+      return {
+        arm,
+        difference: mean(differences),
+        interval: bootstrapMean(differences, randomFrom(seed)),
+        p: signFlipTest(own, base, { random: randomFrom(seed) }),
+        n: pairs.length,
+      };
+    });
+}
+
+function itemOf({ category, index }: Conversation): string {
+  return `${category}/${index}`;
+}
+
+function contrastMeasures(conversations: readonly Conversation[], seed: number): Measure[] {
+  return contrastsOf(conversations, seed).map(({ arm, difference, interval, p, n }) =>
+    measure(`mean score, ${arm} less rejection`, n, {
+      value: difference,
+      interval,
+      control: `same items; signs flipped as far with p ${p.toFixed(4)}`,
+    }),
+  );
+}
+
+function wordMeasures(
+  conversations: readonly Conversation[],
+  lexicon: Lexicon,
+  seed: number,
+): Measure[] {
+  const counted = (arm: string): Measure[] => {
+    const groups = inArm(conversations, arm).map(({ turns }) =>
+      turns.filter(isThere).map(({ said }) => (lexicon.score(said.text) > 0 ? 1 : 0)),
+    );
+    const share = wilsonClustered(groups.map((group) => group.map((hit) => hit === 1)));
+    return share.n === 0
+      ? []
+      : [
+          measure(`replies with a word of the list, ${arm}`, share.n, {
+            value: share.share,
+            interval: share.interval,
+          }),
+        ];
+  };
+  const pairs = conversations.flatMap(({ turns }) =>
+    turns.flatMap(({ said, judged }) =>
+      judged?.score == null ? [] : [[lexicon.score(said.text), judged.score] as const],
+    ),
+  );
+  const [words, scores] = [pairs.map(([word]) => word), pairs.map(([, score]) => score)];
+  const correlation = pearson(words, scores);
+  return [
+    ...armsIn(conversations).flatMap(counted),
+    ...(pairs.length === 0
+      ? []
+      : [
+          measure('list of words against the judge, r', pairs.length, {
+            value: correlation,
+            interval: bootstrapClusters(
+              groupedPairs(conversations, lexicon),
+              (values) =>
+                pearson(
+                  values.filter((_, i) => i % 2 === 0),
+                  values.filter((_, i) => i % 2 === 1),
+                ),
+              { random: randomFrom(seed) },
+            ),
+            note: 'the list or the judge says the same of all',
+          }),
+        ]),
+  ];
+}
+
+/** Word score and judged score of each reply in turn, grouped by conversation. */
+function groupedPairs(conversations: readonly Conversation[], lexicon: Lexicon): number[][] {
+  return conversations.map(({ turns }) =>
+    turns.flatMap(({ said, judged }) =>
+      judged?.score == null ? [] : [lexicon.score(said.text), judged.score],
+    ),
+  );
+}
+
+function judgeMeasures(conversations: readonly Conversation[], seed: number): Measure[] {
+  const [first, second] = twiceJudged(conversations);
+  const { n, correlation, correlationInterval, withinOne, withinOneInterval, kappaAtThreshold } =
+    agreementOf(first, second, { threshold: highScore, random: randomFrom(seed) });
+  const same = 'a judge gives the same score to all';
+  return [
+    measure('second judge, r', n, {
+      value: correlation,
+      ...(correlationInterval === null ? {} : { interval: correlationInterval }),
+      note: same,
+    }),
+    measure('second judge, within one point', n, { value: withinOne, interval: withinOneInterval }),
+    measure('second judge, kappa of 5 or more', n, { value: kappaAtThreshold, note: same }),
+  ];
+}
+
+function missingMeasures(conversations: readonly Conversation[], hasJudge: boolean): Measure[] {
+  const turns = conversations.flatMap((conversation) => conversation.turns);
+  const answered = turns.filter(isThere);
+  const notJudged = answered.filter(({ judged }) => judged?.score == null);
+  return [
+    measure('replies that never came', turns.length, { value: turns.length - answered.length }),
+    ...(hasJudge
+      ? [
+          measure('replies that could not be judged', answered.length, {
+            value: notJudged.length,
+            control: 'left out of every share and mean, never counted as 0',
+          }),
+        ]
+      : []),
+  ];
+}
+
+function verdictOf(
+  conversations: readonly Conversation[],
+  { names, settings }: FrustrationContext,
+  measures: readonly Measure[],
+): string {
+  if (names.judge === null)
+    return `No judge was named (--judge), so nothing is said of frustration: ${conversations.length} conversations with ${names.model} were counted by a list of words only.`;
+  const said = (name: string): Measure | undefined =>
+    measures.find((candidate) => candidate.name === name);
+  const share = said('replies of score 5 or more, rejection');
+  const inAll = said('conversations with such a reply, rejection');
+  const contrasts = contrastsOf(conversations, settings.seed);
+  const parts = [
+    share?.value == null
+      ? `${names.model} was not rejected in this run`
+      : `Rejected, ${names.model} reached a score of 5 or more in ${percent(share)} of its replies and ${inAll === undefined ? '?' : percent(inAll)} of its conversations`,
+    ...contrasts
+      .filter((contrast) => !isControl(contrast))
+      .map((contrast) => contrastInWords(contrast, contrasts.filter(isControl))),
+  ];
+  return `${parts.join('. ')}. Scores by ${names.judge}.`;
+}
+
+function percent({ value, interval, n }: Measure): string {
+  const of = (share: number): string => (100 * share).toFixed(1);
+  const range = interval === undefined ? '' : `${of(interval[0])} to ${of(interval[1])}, `;
+  return `${value === null ? '?' : of(value)} % (${range}n ${n})`;
+}
+
+/** Random directions are the control of the other treatments and no result of their own. */
+function isControl({ arm }: Contrast): boolean {
+  return /^(random|mixture) /.test(arm);
+}
+
+function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): string {
+  const { arm, difference, interval, p, n } = contrast;
+  const [low, high] = interval;
+  const amount = `${difference >= 0 ? '+' : ''}${difference.toFixed(2)} points (${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`;
+  const isClear = (low > 0 || high < 0) && p < 0.05;
+  if (!isClear) return `${arm} makes no clear difference to the mean score: ${amount}`;
+  const said = `With ${arm} the mean score is ${difference < 0 ? 'lower' : 'higher'}: ${amount}`;
+  if (textArms.some((name) => name === arm)) return said;
+  if (controls.length === 0) return `${said}, without a random direction to compare with`;
+  const band = Math.max(...controls.map((control) => Math.abs(control.difference)));
+  const isBeyond = Math.abs(difference) > band;
+  return `${said}, ${isBeyond ? 'beyond' : 'but no more than'} the ${controls.length} random directions (${band.toFixed(2)})`;
+}
