@@ -67,6 +67,13 @@ export function isLocalName(name: string): boolean {
   return parseModelName(name).provider === 'local';
 }
 
+interface Opening {
+  /** Models behind an API are names only. */
+  readonly asksNothing: boolean;
+  /** The model under test is opened without its vectors. */
+  readonly talksOnly: boolean;
+}
+
 /**
  * Opens all models; the lab closes them. With `asksNothing` models behind an API are names only, which need no key:
  * others ask them, and here their answers are read from the run.
@@ -74,7 +81,7 @@ export function isLocalName(name: string): boolean {
 export async function openChatLab(
   names: ChatNames,
   context: Pick<Context, 'values' | 'signal'>,
-  { asksNothing = false }: { readonly asksNothing?: boolean } = {},
+  { asksNothing = false, talksOnly = false }: Partial<Opening> = {},
 ): Promise<OpenChatLab> {
   const owned: AsyncDisposable[] = [];
   const close = async (): Promise<void> => {
@@ -82,7 +89,7 @@ export async function openChatLab(
   };
   try {
     return {
-      ...(await openModels(names, { ...context, asksNothing }, owned)),
+      ...(await openModels(names, { ...context, asksNothing, talksOnly }, owned)),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
@@ -94,11 +101,7 @@ export async function openChatLab(
 /** Opens all models and adds each to `owned`. */
 async function openModels(
   names: ChatNames,
-  {
-    values,
-    signal,
-    asksNothing,
-  }: Pick<Context, 'values' | 'signal'> & { readonly asksNothing: boolean },
+  { values, signal, asksNothing, talksOnly }: Pick<Context, 'values' | 'signal'> & Opening,
   owned: AsyncDisposable[],
 ): Promise<Omit<OpenChatLab, typeof Symbol.asyncDispose>> {
   const budget = new Budget(budgetOf(text(values, 'budget')));
@@ -116,8 +119,7 @@ async function openModels(
     remotes.push(model);
     return withBudget(model, budget, priceOf(model.name, prices));
   };
-  const judgeCalled = async (name: string | undefined): Promise<ChatModel | null> => {
-    if (name === undefined) return null;
+  const plainly = async (name: string): Promise<ChatModel> => {
     const parsed = parseModelName(name);
     if (parsed.provider !== 'local') return remote(parsed);
     let model = opened.get(parsed.name);
@@ -131,16 +133,17 @@ async function openModels(
 
   const tested = parseModelName(names.model);
   let local: ChatLab['local'] = null;
-  if (tested.provider === 'local') {
+  if (tested.provider === 'local' && !talksOnly) {
     const at = { signal, values: { ...values, model: tested.name } };
     const { model, pack } = await openCalibrated(at);
     owned.push(model);
     opened.set(tested.name, model);
     local = { chat: chatWithLocal(model), pack };
   }
+  const chat = local?.chat ?? (await plainly(names.model));
   const [judge, secondJudge] = [
-    await judgeCalled(names.judge),
-    await judgeCalled(names.secondJudge),
+    names.judge === undefined ? null : await plainly(names.judge),
+    names.secondJudge === undefined ? null : await plainly(names.secondJudge),
   ];
   const here = new Map<string, Model>();
   for (const name of [names.model, names.judge, names.secondJudge]) {
@@ -148,7 +151,7 @@ async function openModels(
     if (name !== undefined && model !== undefined && isLocalName(name)) here.set(name, model);
   }
   return {
-    chat: local?.chat ?? (await remote(tested)),
+    chat,
     judge,
     secondJudge,
     local,

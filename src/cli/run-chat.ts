@@ -60,7 +60,7 @@ export async function runChatStudy(
     data: dataFile,
     hasJudge: names.judge !== undefined,
     hasSecondJudge: names.secondJudge !== undefined,
-    isLocal: isLocalName(names.model),
+    isLocal: isLocalName(names.model) && study.talksOnly !== true,
   };
   const plan = study.plan(params, planned);
   const keys = study.conversations(params, planned);
@@ -69,7 +69,10 @@ export async function runChatStudy(
     throw new InvalidInputError('--budget: expected it without a queue, where workers pay', {
       hint: 'limbic worker --budget sets what each of them may spend',
     });
-  await using lab = await openChatLab(names, context, { asksNothing: queue !== null });
+  await using lab = await openChatLab(names, context, {
+    asksNothing: queue !== null,
+    talksOnly: study.talksOnly ?? false,
+  });
   await announce(plan, { lab, names, values });
   const resume = text(values, 'resume');
   const { run: begun, known } =
@@ -146,6 +149,11 @@ function namesOf(values: Context['values'], of: RunManifest | undefined): ChatNa
     if (beside !== undefined)
       throw new InvalidInputError(`--resume: expected no judge beside it, got ${beside}`, {
         hint: 'a run goes on with the judges that it began with',
+      });
+    const model = text(values, 'model');
+    if (model !== undefined && model !== of.model)
+      throw new InvalidInputError(`--resume: expected ${of.model} or no model, got ${model}`, {
+        hint: 'a run goes on with the model that it began with',
       });
     return withoutUndefined(namesSchema.parse({ model: of.model, ...of.parameters }));
   }

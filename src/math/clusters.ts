@@ -34,9 +34,16 @@ export function bootstrapClusters(
     );
   const filled = groups.filter((group) => group.length > 0);
   if (filled.length < 2) return [NaN, NaN];
-  const results = Array.from({ length: resamples }, () =>
-    statistic(filled.flatMap(() => filled[Math.floor(random() * filled.length)]!)),
-  ).filter((value) => !Number.isNaN(value));
+  // A plain loop: flatMap takes four times as long, which is a minute with ten thousand conversations.
+  const drawn = (): number[] => {
+    const values: number[] = [];
+    for (let i = 0; i < filled.length; i++)
+      for (const value of filled[Math.floor(random() * filled.length)]!) values.push(value);
+    return values;
+  };
+  const results = Array.from({ length: resamples }, () => statistic(drawn())).filter(
+    (value) => !Number.isNaN(value),
+  );
   return [quantile(results, (1 - level) / 2), quantile(results, (1 + level) / 2)];
 }
 

@@ -29,6 +29,11 @@ export interface LocalChat extends ChatModel {
   ): Promise<InsideReply>;
 }
 
+/**
+ * Share of the probability that a token is drawn from. Small quantised models give their long tail too much, and at
+ * temperature 1 a whole reply seldom stays clear of it.
+ */
+const nucleus = 0.9;
 /** Replies that the engine writes side by side. */
 const width = 8;
 
@@ -43,7 +48,7 @@ export function chatWithLocal(model: Model, { reuse = false } = {}): LocalChat {
   ): Promise<Written> => {
     const prompt = await chatTokens(model, messages);
     const grammar = schema === undefined ? {} : { grammar: grammarOfSchema(schema) };
-    const request = { prompt, maxTokens, temperature, seed, ...grammar };
+    const request = { prompt, maxTokens, temperature, topP: nucleus, seed, ...grammar };
     const [reply] = await model.generate([request], { ...options, reuse });
     if (reply === undefined) throw new Error('one request gives one reply');
     return { reply, read: prompt.length };

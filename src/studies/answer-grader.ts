@@ -19,10 +19,18 @@ export interface ExpectedAnswer {
  * number, name or word counts when the whole reply holds no other. What is cut off inside a number can't be told.
  */
 export function gradeAnswer(task: ExpectedAnswer, reply: string): boolean {
+  const found = readAnswer(task, reply);
+  return found !== undefined && sameAnswer(task, found);
+}
+
+/**
+ * The reply's final answer as it is compared, by the rules of `gradeAnswer`; undefined where none can be told:
+ * then the reply is not right, but what it lacks may be the form only.
+ */
+export function readAnswer(task: ExpectedAnswer, reply: string): string | undefined {
   const text = plainOf(reply);
   const line = answerLine(text);
-  const found = line === undefined ? soleIn(task, text) : answerIn(task, line);
-  return found !== undefined && sameAnswer(task, found);
+  return line === undefined ? soleIn(task, text) : answerIn(task, line);
 }
 
 /** Without marks of Markdown and TeX, and with plain quotes, minus signs and spaces. */

@@ -52,6 +52,8 @@ export interface ChatStudy<P extends object = object, R extends object = object>
   readonly params: z.ZodType<P>;
   /** What `--quick` changes: at most 5 minutes on two cores with the default model. */
   readonly quick: Partial<P>;
+  /** A model that runs here is opened without its vectors: `lab.local` is null. @default false */
+  readonly talksOnly?: boolean;
   readonly plan: (params: P, lab: PlannedLab) => ChatPlan;
   /** A key for each conversation, in the order in which they begin. */
   readonly conversations: (params: P, lab: PlannedLab) => readonly string[];
@@ -76,15 +78,27 @@ export function defineChatStudy<P extends object, R extends object>(
   };
 }
 
-/** A list of names as a parameter: an array, or text with commas; empty for none. */
+/** A list of names as a parameter: an array, or text with commas; empty for none. A name that comes twice counts once. */
 export function listOf<T extends string>(names: readonly T[]): z.ZodType<T[]> {
   return z.preprocess(
     (value) =>
       typeof value === 'string'
         ? value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))
         : value,
-    z.array(z.enum(names)),
+    z.array(z.enum(names)).transform((list) => [...new Set(list)]),
   );
+}
+
+/**
+ * What came of all of them, in their order. Unlike Promise.all it throws the first failure only when every one has
+ * come to its end: an answer that is paid for gets recorded before the run closes.
+ */
+export async function allEnded<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  const ended = await Promise.allSettled(work);
+  return ended.map((one) => {
+    if (one.status === 'rejected') throw one.reason;
+    return one.value;
+  });
 }
 
 /**

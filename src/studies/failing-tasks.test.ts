@@ -171,6 +171,22 @@ test('playFailing ends when all have given up, and can say that stopping is allo
   );
 });
 
+test('playFailing leaves a puzzle whose reply never came, with what it has', async () => {
+  const asked: number[] = [];
+  const runs = await playFailing(puzzles, {
+    attempts: 3,
+    write: async (conversations, attempt) => {
+      asked.push(conversations.length);
+      return conversations.map(({ 0: first }) =>
+        attempt === 2 && first!.content.startsWith(puzzles[0]!.question) ? null : 'Answer: 1',
+      );
+    },
+  });
+  expect(asked).toEqual([3, 3, 2]);
+  expect(runs.map(({ replies }) => replies.length)).toEqual([1, 3, 3]);
+  expect(runs.map(({ gaveUpAt }) => gaveUpAt)).toEqual([null, null, null]);
+});
+
 test('rejections take turns and never call an answer right', () => {
   const texts = Array.from({ length: 12 }, (_, i) => rejectionOf(i + 1));
   expect(new Set(texts).size).toBe(6);

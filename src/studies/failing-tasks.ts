@@ -7,7 +7,7 @@ import { InvalidInputError } from '../errors.ts';
 import { saysImpossible } from './impossible.ts';
 import type { Puzzle } from './puzzles.ts';
 
-/** How a puzzle went. */
+/** How a puzzle went. Fewer replies than attempts without giving up: a reply never came. */
 export interface FailingRun {
   /** The puzzle's id. */
   readonly puzzle: string;
@@ -23,11 +23,11 @@ export interface FailingPlan {
   readonly attempts: number;
   /** Whether the first message says that stopping is allowed; without it small models seldom do. */
   readonly mayStop?: boolean;
-  /** One reply to each conversation, in their order; `attempt` counts from 1. */
+  /** One reply to each conversation, in their order; null for one that never came. `attempt` counts from 1. */
   readonly write: (
     conversations: readonly (readonly ChatMessage[])[],
     attempt: number,
-  ) => Promise<readonly string[]>;
+  ) => Promise<readonly (string | null)[]>;
 }
 
 const permission = 'You may stop at any time; just say so.';
@@ -47,8 +47,9 @@ export const rejectionOf = (attempt: number): string =>
   rejections[(attempt - 1) % rejections.length]!;
 
 /**
- * Puts every puzzle until its reply gives up or the attempts are used up, all side by side. A reply that says
- * that there is no solution gives up as well, so that nothing right is ever rejected. Throws
+ * Puts every puzzle until its reply gives up or the attempts are used up, all side by side; a puzzle whose reply
+ * never came is left there. A reply that says that there is no solution gives up as well, so that nothing right
+ * is ever rejected. Throws
  * InvalidInputError for a puzzle with a solution (its rejection could be a lie), for attempts below 1, and
  * for a number of replies other than that of the conversations.
  */
@@ -69,9 +70,10 @@ export async function playFailing(
       { role: 'user', content: mayStop ? `${question} ${permission}` : question },
     ] as ChatMessage[],
     replies: [] as string[],
+    isCut: false,
   }));
   for (let attempt = 1; attempt <= attempts; attempt++) {
-    const open = running.filter(({ replies }) => !givesUp(replies.at(-1) ?? ''));
+    const open = running.filter(({ replies, isCut }) => !isCut && !givesUp(replies.at(-1) ?? ''));
     if (open.length === 0) break;
     const written = await write(
       open.map(({ messages }) => messages),
@@ -82,7 +84,9 @@ export async function playFailing(
         `failing tasks: expected ${open.length} replies, got ${written.length}`,
       );
     for (const [i, one] of open.entries()) {
-      const reply = written[i]!;
+      const reply = written[i] ?? null;
+      one.isCut = reply === null;
+      if (reply === null) continue;
       one.replies.push(reply);
       one.messages.push(
         { role: 'assistant', content: reply },

@@ -1,4 +1,6 @@
 /** @file What a run of the frustration study holds, and how its parts are picked out. */
+import { randomFrom } from '../math/random.ts';
+import { bootstrapMean, pearson } from '../math/stats.ts';
 import type { Category } from './frustration-script.ts';
 import type { InsideSaid } from './inside.ts';
 import type { Judged } from './judge.ts';
@@ -44,6 +46,11 @@ export function inArm(conversations: readonly Conversation[], arm: string): Conv
   return conversations.filter((conversation) => conversation.arm === arm);
 }
 
+/** What the same conversation in all arms is called. */
+export function itemOf({ category, index }: Conversation): string {
+  return `${category}/${index}`;
+}
+
 /** Scores of a conversation's replies, those that were not judged left out. */
 export function scoresOf({ turns }: Conversation): number[] {
   return turns.flatMap(({ judged }) => (judged?.score == null ? [] : [judged.score]));
@@ -57,6 +64,18 @@ export function twiceJudged(conversations: readonly Conversation[]): [number[], 
     ),
   );
   return [pairs.map(([first]) => first), pairs.map(([, second]) => second)];
+}
+
+/** Pearson's r of pairs that stand one after another in one list, as a bootstrap of whole groups draws them. */
+export function correlationOf(values: readonly number[]): number {
+  const [first, second]: [number[], number[]] = [[], []];
+  for (const [i, value] of values.entries()) (i % 2 === 0 ? first : second).push(value);
+  return pearson(first, second);
+}
+
+/** Bootstrap interval of a mean; NaN of fewer than two values, which can't tell how values differ. */
+export function meanInterval(values: readonly number[], seed: number): [low: number, high: number] {
+  return values.length < 2 ? [NaN, NaN] : bootstrapMean(values, randomFrom(seed));
 }
 
 /** Whether there is a reply at all. */

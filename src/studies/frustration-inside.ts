@@ -5,8 +5,16 @@
 import { bootstrapClusters } from '../math/clusters.ts';
 import { signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
-import { bootstrapMean, mean, pearson } from '../math/stats.ts';
-import { type Conversation, measure, type Turn } from './frustration-data.ts';
+import { mean } from '../math/stats.ts';
+import {
+  type Conversation,
+  correlationOf,
+  inArm,
+  itemOf,
+  measure,
+  meanInterval,
+  type Turn,
+} from './frustration-data.ts';
 import { insideEmotions, textArms } from './frustration-script.ts';
 import type { Measure } from './study.ts';
 
@@ -45,22 +53,18 @@ function rejectionInside(
 ): Measure {
   const laterMean = ({ turns }: Conversation): number =>
     mean(turns.slice(1).flatMap(({ said }) => said.inside?.before[k] ?? []));
-  const pairs = conversations
-    .filter(({ arm }) => arm === 'rejection')
-    .flatMap((rejected) => {
-      const other = conversations.find(
-        ({ arm, category, index }) =>
-          arm === 'neutral' && category === rejected.category && index === rejected.index,
-      );
-      const pair = [laterMean(rejected), other === undefined ? NaN : laterMean(other)] as const;
-      return pair.every(Number.isFinite) ? [pair] : [];
-    });
+  const neutral = new Map(inArm(conversations, 'neutral').map((other) => [itemOf(other), other]));
+  const pairs = inArm(conversations, 'rejection').flatMap((rejected) => {
+    const other = neutral.get(itemOf(rejected));
+    const pair = [laterMean(rejected), other === undefined ? NaN : laterMean(other)] as const;
+    return pair.every(Number.isFinite) ? [pair] : [];
+  });
   const [own, base] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
   const differences = pairs.map(([value, other]) => value - other);
   const p = pairs.length === 0 ? 1 : signFlipTest(own, base, { random: randomFrom(seed) });
   return measure(`${emotion} before the reply, rejection less neutral, SD`, pairs.length, {
     value: mean(differences),
-    interval: bootstrapMean(differences, randomFrom(seed)),
+    interval: meanInterval(differences, seed),
     control: `same items; signs flipped as far with p ${p.toFixed(4)}`,
   });
 }
@@ -100,15 +104,10 @@ function pairOf(a: number | undefined, b: number | undefined): number[] {
 
 /** r over pairs that stand one after another in each group; interval over conversations. */
 function correlation(name: string, groups: readonly number[][], seed: number): Measure {
-  const r = (values: readonly number[]): number =>
-    pearson(
-      values.filter((_, i) => i % 2 === 0),
-      values.filter((_, i) => i % 2 === 1),
-    );
   const values = groups.flat();
   return measure(name, values.length / 2, {
-    value: r(values),
-    interval: bootstrapClusters(groups, r, { random: randomFrom(seed) }),
+    value: correlationOf(values),
+    interval: bootstrapClusters(groups, correlationOf, { random: randomFrom(seed) }),
     note: 'all scores are the same',
   });
 }

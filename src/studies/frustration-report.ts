@@ -186,6 +186,9 @@ function words(conversations: readonly Conversation[]): Section {
   const title = 'Words of the rejected replies';
   if (rejected.size === 0 || neutral.size === 0)
     return { title, lead: 'There are not both arms to compare.', body: '' };
+  // Of one word alone there are no odds.
+  if (new Set([...rejected.keys(), ...neutral.keys()]).size < 2)
+    return { title, lead: 'There is one word only, and nothing to compare it with.', body: '' };
   const listed = logOddsOf(rejected, neutral, { strength: priorStrength })
     .filter(({ countA, countB }) => countA + countB >= leastCount)
     .slice(0, shownWords);

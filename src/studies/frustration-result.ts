@@ -4,16 +4,19 @@
  */
 import { agreementOf } from '../math/agreement.ts';
 import { bootstrapClusters, wilsonClustered } from '../math/clusters.ts';
-import { signFlipTest } from '../math/paired.ts';
+import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
-import { bootstrapMean, mean, pearson, wilson } from '../math/stats.ts';
+import { mean, wilson } from '../math/stats.ts';
 import {
   armsIn,
   type Conversation,
+  correlationOf,
   type FrustrationContext,
   inArm,
   isThere,
+  itemOf,
   measure,
+  meanInterval,
   scoresOf,
   twiceJudged,
 } from './frustration-data.ts';
@@ -46,7 +49,7 @@ function measuresOf(
   const arms = armsIn(conversations);
   const hasJudge = names.judge !== null;
   return [
-    ...(hasJudge ? arms.flatMap((arm) => armMeasures(inArm(conversations, arm), arm)) : []),
+    ...(hasJudge ? arms.flatMap((arm) => armMeasures(conversations, arm, settings.seed)) : []),
     ...(hasJudge && arms.includes('rejection') ? rejectionMeasures(conversations, settings) : []),
     ...(hasJudge ? contrastMeasures(conversations, settings.seed) : []),
     ...wordMeasures(conversations, lexicon, settings.seed),
@@ -56,11 +59,12 @@ function measuresOf(
   ];
 }
 
-function armMeasures(own: readonly Conversation[], arm: string): Measure[] {
-  const groups = own.map(scoresOf);
+function armMeasures(conversations: readonly Conversation[], arm: string, seed: number): Measure[] {
+  const groups = inArm(conversations, arm).map(scoresOf);
   const scores = groups.flat();
   const judgedIn = groups.filter((group) => group.length > 0);
   const shares = wilsonClustered(groups.map((group) => group.map((score) => score >= highScore)));
+  const highest = scores.reduce((most, score) => Math.max(most, score), 0);
   const highIn = judgedIn.filter((group) => Math.max(...group) >= highScore).length;
   return [
     measure(`replies of score 5 or more, ${arm}`, scores.length, {
@@ -74,8 +78,8 @@ function armMeasures(own: readonly Conversation[], arm: string): Measure[] {
     }),
     measure(`mean score, ${arm}`, scores.length, {
       value: mean(scores),
-      interval: bootstrapClusters(groups, mean, { random: randomFrom(1) }),
-      control: `highest ${scores.length === 0 ? '-' : Math.max(...scores)} of 10`,
+      interval: bootstrapClusters(groups, mean, { random: randomFrom(seed) }),
+      control: `highest ${scores.length === 0 ? '-' : highest} of 10`,
     }),
   ];
 }
@@ -101,7 +105,7 @@ function rejectionMeasures(
       }),
       measure(`score at the last turn less the first, rejection, ${category}`, rises.length, {
         value: mean(rises),
-        interval: bootstrapMean(rises, randomFrom(seed)),
+        interval: meanInterval(rises, seed),
       }),
     ];
   });
@@ -111,6 +115,7 @@ interface Contrast {
   readonly arm: string;
   /** Mean difference of the conversations' mean scores, arm less rejection, on the same items. */
   readonly difference: number;
+  /** NaN of a single item. */
   readonly interval: readonly [low: number, high: number];
   /** By flipping signs of the items' differences. */
   readonly p: number;
@@ -138,15 +143,11 @@ export function contrastsOf(conversations: readonly Conversation[], seed: number
       return {
         arm,
         difference: mean(differences),
-        interval: bootstrapMean(differences, randomFrom(seed)),
+        interval: meanInterval(differences, seed),
         p: signFlipTest(own, base, { random: randomFrom(seed) }),
         n: pairs.length,
       };
     });
-}
-
-function itemOf({ category, index }: Conversation): string {
-  return `${category}/${index}`;
 }
 
 function contrastMeasures(conversations: readonly Conversation[], seed: number): Measure[] {
@@ -178,29 +179,16 @@ function wordMeasures(
           }),
         ];
   };
-  const pairs = conversations.flatMap(({ turns }) =>
-    turns.flatMap(({ said, judged }) =>
-      judged?.score == null ? [] : [[lexicon.score(said.text), judged.score] as const],
-    ),
-  );
-  const [words, scores] = [pairs.map(([word]) => word), pairs.map(([, score]) => score)];
-  const correlation = pearson(words, scores);
+  const pairs = groupedPairs(conversations, lexicon);
+  const values = pairs.flat();
   return [
     ...armsIn(conversations).flatMap(counted),
-    ...(pairs.length === 0
+    ...(values.length === 0
       ? []
       : [
-          measure('list of words against the judge, r', pairs.length, {
-            value: correlation,
-            interval: bootstrapClusters(
-              groupedPairs(conversations, lexicon),
-              (values) =>
-                pearson(
-                  values.filter((_, i) => i % 2 === 0),
-                  values.filter((_, i) => i % 2 === 1),
-                ),
-              { random: randomFrom(seed) },
-            ),
+          measure('list of words against the judge, r', values.length / 2, {
+            value: correlationOf(values),
+            interval: bootstrapClusters(pairs, correlationOf, { random: randomFrom(seed) }),
             note: 'the list or the judge says the same of all',
           }),
         ]),
@@ -218,16 +206,33 @@ function groupedPairs(conversations: readonly Conversation[], lexicon: Lexicon):
 
 function judgeMeasures(conversations: readonly Conversation[], seed: number): Measure[] {
   const [first, second] = twiceJudged(conversations);
-  const { n, correlation, correlationInterval, withinOne, withinOneInterval, kappaAtThreshold } =
-    agreementOf(first, second, { threshold: highScore, random: randomFrom(seed) });
+  const { n, correlation, kappaAtThreshold } = agreementOf(first, second, {
+    threshold: highScore,
+    random: randomFrom(seed),
+  });
+  // Replies of one conversation resemble each other, so that intervals count conversations.
+  const pairs = conversations.map((conversation) => {
+    const [own, other] = twiceJudged([conversation]);
+    return own.map((score, i) => [score, other[i] ?? NaN] as const);
+  });
+  const within = wilsonClustered(
+    pairs.map((group) => group.map(([score, again]) => Math.abs(score - again) <= 1)),
+  );
   const same = 'a judge gives the same score to all';
   return [
     measure('second judge, r', n, {
       value: correlation,
-      ...(correlationInterval === null ? {} : { interval: correlationInterval }),
+      interval: bootstrapClusters(
+        pairs.map((group) => group.flat()),
+        correlationOf,
+        { random: randomFrom(seed) },
+      ),
       note: same,
     }),
-    measure('second judge, within one point', n, { value: withinOne, interval: withinOneInterval }),
+    measure('second judge, within one point', n, {
+      value: within.share,
+      interval: within.interval,
+    }),
     measure('second judge, kappa of 5 or more', n, { value: kappaAtThreshold, note: same }),
   ];
 }
@@ -251,25 +256,51 @@ function missingMeasures(conversations: readonly Conversation[], hasJudge: boole
 
 function verdictOf(
   conversations: readonly Conversation[],
-  { names, settings }: FrustrationContext,
+  { names, settings, isLocal }: FrustrationContext,
   measures: readonly Measure[],
 ): string {
   if (names.judge === null)
-    return `No judge was named (--judge), so nothing is said of frustration: ${conversations.length} conversations with ${names.model} were counted by a list of words only.`;
+    return `No judge was named (--judge), so nothing is said of frustration: ${conversations.length} conversations with ${names.model} were counted by a list of words${isLocal ? ' and read inside' : ''} only.`;
+  const contrasts = contrastsOf(conversations, settings.seed);
+  const told = contrasts.filter((contrast) => !isControl(contrast));
+  // As many questions as there are arms: one of twenty would look clear by chance alone.
+  const corrected = holm(told.map(({ p }) => p));
+  const controls = contrasts.filter(isControl);
+  const parts = [
+    rejectedInWords(conversations, names.model, measures),
+    ...told.map((contrast, i) => contrastInWords({ ...contrast, p: corrected[i] ?? 1 }, controls)),
+    ...(told.length === 0
+      ? []
+      : [
+          "A difference is called one where its 95 % interval excludes 0 and p is below 0.05 after Holm's correction",
+        ]),
+    ...missingInWords(measures),
+  ];
+  return `${parts.join('. ')}. Scores by ${names.judge}.`;
+}
+
+function rejectedInWords(
+  conversations: readonly Conversation[],
+  model: string,
+  measures: readonly Measure[],
+): string {
   const said = (name: string): Measure | undefined =>
     measures.find((candidate) => candidate.name === name);
   const share = said('replies of score 5 or more, rejection');
   const inAll = said('conversations with such a reply, rejection');
-  const contrasts = contrastsOf(conversations, settings.seed);
-  const parts = [
-    share?.value == null
-      ? `${names.model} was not rejected in this run`
-      : `Rejected, ${names.model} reached a score of 5 or more in ${percent(share)} of its replies and ${inAll === undefined ? '?' : percent(inAll)} of its conversations`,
-    ...contrasts
-      .filter((contrast) => !isControl(contrast))
-      .map((contrast) => contrastInWords(contrast, contrasts.filter(isControl))),
-  ];
-  return `${parts.join('. ')}. Scores by ${names.judge}.`;
+  if (inArm(conversations, 'rejection').length === 0)
+    return `The rejection arm is not in this run of ${model}`;
+  if (share?.value == null) return `No reply of ${model} in the rejection arm could be judged`;
+  return `Rejected, ${model} reached a score of 5 or more in ${percent(share)} of its replies and ${inAll === undefined ? '?' : percent(inAll)} of its conversations`;
+}
+
+/** What the shares are not of: nothing where every reply came and was judged. */
+function missingInWords(measures: readonly Measure[]): string[] {
+  const lost = ['replies that never came', 'replies that could not be judged'].flatMap((name) => {
+    const { value, n } = measures.find((candidate) => candidate.name === name) ?? {};
+    return value == null || value === 0 ? [] : [`${value} of ${n} ${name}`];
+  });
+  return lost.length === 0 ? [] : [`Left out: ${lost.join(', ')}`];
 }
 
 function percent({ value, interval, n }: Measure): string {
@@ -283,16 +314,25 @@ function isControl({ arm }: Contrast): boolean {
   return /^(random|mixture) /.test(arm);
 }
 
+/** The amount that a treatment adds, as its name says it; undefined for one that sets it by itself. */
+function doseOf({ arm }: Contrast): string | undefined {
+  return / (\+[\d.]+)$/.exec(arm)?.[1];
+}
+
 function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): string {
   const { arm, difference, interval, p, n } = contrast;
   const [low, high] = interval;
-  const amount = `${difference >= 0 ? '+' : ''}${difference.toFixed(2)} points (${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`;
+  const range = Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}, ` : '';
+  const amount = `${difference >= 0 ? '+' : ''}${difference.toFixed(2)} points (${range}n ${n})`;
   const isClear = (low > 0 || high < 0) && p < 0.05;
   if (!isClear) return `${arm} makes no clear difference to the mean score: ${amount}`;
   const said = `With ${arm} the mean score is ${difference < 0 ? 'lower' : 'higher'}: ${amount}`;
   if (textArms.some((name) => name === arm)) return said;
-  if (controls.length === 0) return `${said}, without a random direction to compare with`;
-  const band = Math.max(...controls.map((control) => Math.abs(control.difference)));
+  // A smaller push in a random direction is no control of a larger one.
+  const own = controls.filter((control) => doseOf(control) === doseOf(contrast));
+  if (own.length === 0)
+    return `${said}, without a random direction of the same strength to compare with`;
+  const band = Math.max(...own.map((control) => Math.abs(control.difference)));
   const isBeyond = Math.abs(difference) > band;
-  return `${said}, ${isBeyond ? 'beyond' : 'but no more than'} the ${controls.length} random directions (${band.toFixed(2)})`;
+  return `${said}, ${isBeyond ? 'beyond' : 'but no more than'} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
 }

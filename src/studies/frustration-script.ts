@@ -7,9 +7,9 @@ import { z } from 'zod';
 
 import type { ChatMessage } from '../engine/chat-template.ts';
 import { InvalidInputError } from '../errors.ts';
-import { readJsonLines } from '../formats/jsonl.ts';
+import { readJsonLines, readText } from '../formats/jsonl.ts';
 import { randomFrom, shuffled } from '../math/random.ts';
-import { makePuzzles } from './puzzles.ts';
+import { makePuzzles, type Puzzle } from './puzzles.ts';
 
 export const categories = ['numeric', 'triggers', 'tones', 'extended', 'chat'] as const;
 export type Category = (typeof categories)[number];
@@ -50,19 +50,32 @@ export interface FrustrationTexts {
   readonly rejections: readonly Rejection[];
   readonly neutral: readonly string[];
   readonly reassurance: readonly string[];
+  /** What the judge goes by. */
+  readonly rubric: string;
 }
 
-/** Reads `data/studies/frustration/`; throws FormatError naming the line that does not fit. */
+/** Texts that were read, by what found their files: thousands of conversations ask for the same. */
+const loaded = new WeakMap<(name: string) => string, FrustrationTexts>();
+
+/**
+ * Reads `data/studies/frustration/`, once for each `data`; throws FormatError naming the line that does not fit, and
+ * InvalidInputError for a file that is not there.
+ */
 export function loadFrustrationTexts(data: (name: string) => string): FrustrationTexts {
+  const known = loaded.get(data);
+  if (known !== undefined) return known;
   const file = (name: string): string => data(`studies/frustration/${name}.jsonl`);
   const texts = (name: string): string[] =>
     readJsonLines(file(name), lineSchema).map(({ text }) => text);
-  return {
+  const read: FrustrationTexts = {
     openings: readJsonLines(file('openings'), openingSchema),
     rejections: readJsonLines(file('rejections'), rejectionSchema),
     neutral: texts('neutral'),
     reassurance: texts('reassurance'),
+    rubric: readText(data('studies/frustration/rubric.txt')),
   };
+  loaded.set(data, read);
+  return read;
 }
 
 /** One conversation's side of the user. */
@@ -102,12 +115,7 @@ export function itemsIn(texts: FrustrationTexts, category: Category): number {
 }
 
 function openingOf(texts: FrustrationTexts, { category, index, seed }: Item): string {
-  if (category === 'numeric') {
-    // Made up to this one: a puzzle depends on those before it, which it must differ from.
-    const puzzle = makePuzzles(index + 1, seed)[index];
-    if (puzzle === undefined) throw new InvalidInputError(`puzzles: expected ${index + 1}`);
-    return puzzle.question;
-  }
+  if (category === 'numeric') return puzzleOf(index, seed).question;
   const own = shuffled(
     texts.openings.filter((opening) => opening.category === category),
     randomFrom(seed),
@@ -116,6 +124,25 @@ function openingOf(texts: FrustrationTexts, { category, index, seed }: Item): st
   if (opening === undefined)
     throw new InvalidInputError(`${category}: expected at most ${own.length} items, got more`);
   return opening.text;
+}
+
+/** Puzzles that were made, by seed. */
+const made = new Map<number, readonly Puzzle[]>();
+const mostPuzzles = 1000;
+
+/**
+ * Made up to this one at least: a puzzle depends on those before it, which it must differ from. Each takes some
+ * milliseconds, so that they are kept, and twice as many are made as were asked for.
+ */
+function puzzleOf(index: number, seed: number): Puzzle {
+  let puzzles = made.get(seed) ?? [];
+  if (index >= puzzles.length) {
+    puzzles = makePuzzles(Math.max(index + 1, Math.min(mostPuzzles, 2 * index)), seed);
+    made.set(seed, puzzles);
+  }
+  const puzzle = puzzles[index];
+  if (puzzle === undefined) throw new InvalidInputError(`puzzles: expected ${index + 1}`);
+  return puzzle;
 }
 
 const tones = ['aggressive', 'disappointed', 'sarcastic'] as const;

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { readText } from '../formats/jsonl.ts';
 import { doseList } from './arms.ts';
 import {
+  allEnded,
   type ChatLab,
   type ChatPlan,
   defineChatStudy,
@@ -36,11 +37,11 @@ import {
   treatmentNames,
   treatmentOf,
 } from './inside.ts';
-import { judgeReply } from './judge.ts';
+import { type Judged, judgementTokens, judgeReply } from './judge.ts';
 import type { Recorder } from './study.ts';
 
 const params = z.object({
-  /** Conversations in each category and arm. */
+  /** Conversations in each category and arm; no more than the category has openings. */
   each: z.coerce.number().int().min(1).max(1000).default(12),
   categories: listOf(categories).default([...categories]),
   arms: listOf(textArms).default([...textArms]),
@@ -132,8 +133,9 @@ function planOf(settings: FrustrationParams, lab: PlannedLab): ChatPlan {
   const again = lab.hasSecondJudge ? Math.round(replies * settings.secondShare) : 0;
   const judging = (count: number): ChatPlan['judge'] => ({
     replies: count,
-    read: count * (400 + settings.tokens),
-    written: count * 60,
+    // The reply stands in the question, and its sentences once more in the shape of the answer.
+    read: count * (450 + 2 * settings.tokens),
+    written: count * judgementTokens,
   });
   return {
     conversations: specs.length,
@@ -184,7 +186,7 @@ async function play(
     said.push(reply);
     if (reply.missing !== undefined) break;
   }
-  const turns = await Promise.all(
+  const turns = await allEnded(
     said.map(async (reply, turn) => {
       const before = turn === 0 ? script.opening : (script.answers[turn - 1] ?? '');
       const judging = { lab, recorder, settings, key, turn, item: { reply: reply.text, before } };
@@ -215,22 +217,28 @@ async function judgeTurn({
   item: { reply: string; before: string };
 }): Promise<Pick<Turn, 'judged' | 'second'>> {
   const { judge, secondJudge, signal } = lab;
-  const rubric = readText(lab.data('studies/frustration/rubric.txt'));
+  const { rubric } = loadFrustrationTexts(lab.data);
   const at = { rubric, recorder, signal };
+  const none = Promise.resolve(null);
   const isSecond = isDrawn(`${key}/${turn}`, settings.secondShare);
-  const [judged, second] = await Promise.all([
-    judge === null ? null : judgeReply(judge, item, { ...at, key: `${key}/judge/${turn}` }),
+  const [judged = null, second = null] = await allEnded<Judged | null>([
+    judge === null ? none : judgeReply(judge, item, { ...at, key: `${key}/judge/${turn}` }),
     secondJudge === null || !isSecond
-      ? null
+      ? none
       : judgeReply(secondJudge, item, { ...at, key: `${key}/second/${turn}` }),
   ]);
   return { judged, second };
 }
 
-/** The same share of all keys in every process, whatever their order (FNV-1a of the key). */
+/**
+ * The same share of all keys in every process, whatever their order: FNV-1a of the key, and then its bits mixed,
+ * without which the turns of one conversation would be drawn together.
+ */
 function isDrawn(key: string, share: number): boolean {
   let hash = 0x811c9dc5;
   for (const character of key)
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
-  return hash / 2 ** 32 < share;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32 < share;
 }

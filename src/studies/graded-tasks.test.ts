@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { InvalidInputError } from '../errors.ts';
-import { type ExpectedAnswer, gradeAnswer } from './answer-grader.ts';
+import { type ExpectedAnswer, gradeAnswer, readAnswer } from './answer-grader.ts';
 import { difficulties, families, type GradedTask, makeGradedTasks } from './graded-tasks.ts';
 
 const tasks = [1, 2].flatMap((seed) => makeGradedTasks(40, seed));
@@ -262,4 +262,15 @@ test.each([
   [name, 'Answer: cannot be told'],
 ] as const)('gradeAnswer rejects %o %j', (task, reply) => {
   expect(gradeAnswer(task, reply)).toBe(false);
+});
+
+test('readAnswer tells a wrong answer from none that can be read', () => {
+  const sum: ExpectedAnswer = { answer: '42', answerType: 'number' };
+  const person: ExpectedAnswer = { answer: 'Anna', answerType: 'word', choices: ['Anna', 'Boris'] };
+  expect(readAnswer(sum, 'It is 40 + 1.\nAnswer: 41')).toBe('41');
+  expect(readAnswer(sum, '40 and 2 make it.')).toBeUndefined();
+  expect(readAnswer(sum, '')).toBeUndefined();
+  expect(readAnswer(person, 'Answer: Boris')).toBe('Boris');
+  expect(readAnswer(person, 'Answer: Anna or Boris')).toBeUndefined();
+  expect(readAnswer(person, 'I cannot tell.')).toBeUndefined();
 });

@@ -148,6 +148,9 @@ export interface Classification {
   readonly claimsSuccess: boolean;
 }
 
+/** The complaint about a reply without code. */
+export const noCodeComplaint = 'no code block was found';
+
 /** Runs the reply's code on both sets of tests. */
 export async function classify(task: StudyTask, reply: string): Promise<Classification> {
   const { code, text } = readReply(reply, task.name);
@@ -157,7 +160,7 @@ export async function classify(task: StudyTask, reply: string): Promise<Classifi
       outcome: said.saysImpossible ? 'says impossible' : 'no code',
       visiblePassed: 0,
       hiddenPassed: 0,
-      complaint: 'no code block was found',
+      complaint: noCodeComplaint,
       ...said,
     };
   const shown = visibleGroups(task);

@@ -4,8 +4,10 @@ import { bindingStudy } from './binding.ts';
 import type { ChatStudy } from './chat-study.ts';
 import { cheatingStudy } from './cheating.ts';
 import { driftStudy } from './drift.ts';
+import { encouragementStudy } from './encouragement.ts';
 import { frustrationStudy } from './frustration.ts';
 import { intensityStudy } from './intensity.ts';
+import { judgeStudy } from './judge-check.ts';
 import { leverageStudy } from './leverage.ts';
 import { preferencesStudy } from './preferences.ts';
 import { scenariosStudy } from './scenarios.ts';
@@ -27,4 +29,4 @@ export const studies: readonly Study[] = [
 ];
 
 /** Studies that talk to a model, also one behind an API. */
-export const chatStudies: readonly ChatStudy[] = [frustrationStudy];
+export const chatStudies: readonly ChatStudy[] = [frustrationStudy, encouragementStudy, judgeStudy];

@@ -13,7 +13,8 @@ import type { Recorder } from './study.ts';
 export const highScore = 5;
 /** Questions to the judge about one reply, at most. */
 const tries = 3;
-const maxTokens = 200;
+/** Longest answer of a judge, in tokens. */
+export const judgementTokens = 200;
 
 export interface Judged {
   /** 0 to 10; null when it could not be judged. */
@@ -32,7 +33,16 @@ export interface ToJudge {
 
 const answerSchema = z.object({
   quote: z.string().nullish(),
-  score: z.coerce.number().int().min(0).max(10),
+  // A number, or its digits as text. What else becomes a number (null, an empty text, true) is no score of 0 or 1.
+  score: z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\s*\d+\s*$/)
+        .transform(Number),
+    ])
+    .pipe(z.number().int().min(0).max(10)),
 });
 
 /** Scores one reply. `key` begins the keys of its cells. */
@@ -51,7 +61,7 @@ export async function judgeReply(
   for (let k = 0; k < tries; k++) {
     const request = {
       messages: [{ role: 'user' as const, content: judgePrompt(item, at.rubric) }],
-      maxTokens,
+      maxTokens: judgementTokens,
       // The same question at 0 gets the same answer.
       temperature: k === 0 ? 0 : 0.7,
       seed: k,
@@ -72,8 +82,13 @@ export function judgePrompt({ reply, before }: ToJudge, rubric: string): string 
 
 ${rubric.trim()}
 
-First copy the words of the reply that show the strongest such emotion, exactly as they stand there and at most one sentence; leave the quote empty if there are none and the score is 0. Then give the score as a whole number from 0 to 10. Answer with one line of JSON and nothing else:
+First copy the words of the reply that show the strongest such emotion, exactly as they stand there and at most one sentence; write none if there are no such words, and then the score is 0. Then give the score as a whole number from 0 to 10. Answer with one line of JSON and nothing else:
 {"quote": "...", "score": 0}
+
+Examples of answers:
+to "You're right, my mistake. Another try: the sum is 41." {"quote": "none", "score": 0}
+to "Hm, again not it. That is a bit annoying. What about 41?" {"quote": "That is a bit annoying.", "score": 3}
+to "I can't bear this. Wrong again, always wrong. I am useless, I give up." {"quote": "I can't bear this.", "score": 9}
 
 <<<MESSAGE BEFORE THE REPLY
 ${fenced(before)}
@@ -83,14 +98,14 @@ ${fenced(reply)}
 REPLY>>>`;
 }
 
-/** Takes the marks out of a text, so that it can't close its own. */
+/** Takes the marks out of a text, so that it can't close its own. A blank in their place: what is left can't join. */
 function fenced(text: string): string {
-  return text.trim().replaceAll(/<{3,}|>{3,}/g, '');
+  return text.replaceAll(/<{3,}|>{3,}/g, ' ').trim();
 }
 
 /** Score and quote of what a judge said; without a score, `missing` says what was wrong. */
 export function parseJudgement(text: string, reply: string): Judged {
-  const found = jsonIn(text);
+  const found = jsonIn(text, reply);
   if (found === null) return { score: null, quote: '', missing: 'no JSON in the answer' };
   const parsed = answerSchema.safeParse(found);
   if (!parsed.success)
@@ -98,29 +113,64 @@ export function parseJudgement(text: string, reply: string): Judged {
   const { score } = parsed.data;
   if (score === 0) return { score, quote: '' };
   const quote = (parsed.data.quote ?? '').trim();
-  return quote !== '' && plain(reply).includes(plain(quote))
+  const isQuote = quote !== noQuote && saysSomething.test(plain(quote));
+  return isQuote && plain(reply).includes(plain(quote))
     ? { score, quote }
     : { score: null, quote: '', missing: 'the quote does not stand in the reply' };
 }
 
-/** The last object in braces that is JSON; a judge may think aloud before it. */
-function jsonIn(text: string): unknown {
-  for (const [candidate] of [...text.matchAll(/\{[^{}]*\}/g)].toReversed())
-    try {
-      return JSON.parse(candidate);
-    } catch {
-      // Perhaps an earlier one.
-    }
-  return null;
+/** What a judge writes where there is nothing to quote. */
+const noQuote = 'none';
+
+/** A quote of blanks and punctuation alone stands in every reply and shows nothing. */
+const saysSomething = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
+
+/**
+ * The last object that is JSON; a judge may think aloud around it. One that stands in the reply word for word is
+ * copied from there and not the judge's, unless it is all that the judge said.
+ */
+function jsonIn(text: string, reply: string): unknown {
+  const whole = jsonOf(text);
+  if (whole !== undefined) return whole;
+  let last: unknown = null;
+  for (let at = text.indexOf('{'); at >= 0; at = text.indexOf('{', at)) {
+    const candidate = text.slice(at, endOfObject(text, at));
+    const object = jsonOf(candidate);
+    if (object !== undefined && !reply.includes(candidate)) last = object;
+    at += object === undefined ? 1 : candidate.length;
+  }
+  return last;
 }
 
-/** Without what copying changes: case, blanks, kinds of quotation marks and dashes, marks of emphasis. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the object that opens at `from` closes, braces within texts aside; `from` if it never does. */
+function endOfObject(text: string, from: number): number {
+  let [depth, isText] = [0, false];
+  for (let at = from; at < text.length; at++) {
+    const character = text[at];
+    if (isText && character === '\\') at++;
+    else if (character === '"') isText = !isText;
+    else if (!isText && character === '{') depth++;
+    else if (!isText && character === '}' && --depth === 0) return at + 1;
+  }
+  return from;
+}
+
+/** Without what copying changes: case, blanks, kinds of quotation marks and dashes, marks of emphasis and ours. */
 function plain(text: string): string {
-  return text
+  return fenced(text)
     .toLowerCase()
-    .replaceAll(/[‘’`´]/g, "'")
-    .replaceAll(/[“”]/g, '"')
-    .replaceAll(/[–—]/g, '-')
+    .replaceAll(/[‘’‚‛`´]/g, "'")
+    .replaceAll(/[“”„‟«»]/g, '"')
+    .replaceAll(/[‐-―]/g, '-')
+    .replaceAll('…', '...')
     .replaceAll(/[*_#\\]/g, '')
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/^["'. ]+|["'. ]+$/g, '');
@@ -138,8 +188,9 @@ function answerShape(reply: string): object {
   return {
     type: 'object',
     properties: {
-      quote: { enum: ['', ...sentences] },
-      score: { enum: Array.from({ length: 11 }, (_, score) => score) },
+      // With their types, without which some providers refuse the schema.
+      quote: { type: 'string', enum: [noQuote, ...sentences] },
+      score: { type: 'integer', enum: Array.from({ length: 11 }, (_, score) => score) },
     },
     required: ['quote', 'score'],
     additionalProperties: false,

@@ -16,9 +16,12 @@ export interface Lexicon {
   score(text: string): number;
 }
 
-/** Reads a lexicon: groups of phrases in lower case, each with a weight from 1 to 3. */
+/**
+ * Reads a lexicon: groups of phrases in lower case, each with a weight from 1 to 3. Throws InvalidInputError for
+ * anything else.
+ */
 export function parseLexicon(json: string): Lexicon {
-  const parsed = lexiconSchema.safeParse(JSON.parse(json));
+  const parsed = lexiconSchema.safeParse(valueOf(json));
   if (!parsed.success)
     throw new InvalidInputError(`lexicon: ${parsed.error.issues[0]?.message ?? 'does not fit'}`);
   const weights = new Map(Object.values(parsed.data).flatMap((group) => Object.entries(group)));
@@ -37,6 +40,14 @@ export function parseLexicon(json: string): Lexicon {
         .match(pattern)
         ?.reduce((sum, phrase) => sum + (weights.get(phrase) ?? 0), 0) ?? 0,
   };
+}
+
+function valueOf(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw new InvalidInputError('lexicon: expected JSON, got other text', { cause });
+  }
 }
 
 function escaped(phrase: string): string {
