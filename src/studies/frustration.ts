@@ -228,7 +228,7 @@ async function judgeTurn({
 }
 
 /** The same share of all keys in every process, whatever their order (FNV-1a of the key). */
-function isDrawn(key: string, share: number): boolean {
+export function isDrawn(key: string, share: number): boolean {
   let hash = 0x811c9dc5;
   for (const character of key)
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
