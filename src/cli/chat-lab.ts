@@ -54,12 +54,31 @@ export interface ChatNames {
   readonly secondJudge?: string;
 }
 
-export interface OpenChatLab extends ChatLab, AsyncDisposable {
+/** Judges that are open, and the account of what they and any other model of an API cost. */
+export interface OpenModels extends AsyncDisposable {
+  readonly judge: ChatModel | null;
+  readonly secondJudge: ChatModel | null;
   readonly budget: Budget;
   /** The models that run here, by the names they were asked for. */
   readonly here: ReadonlyMap<string, Model>;
   /** Of all models behind an API together. */
   readonly counts: () => RemoteCounts;
+  readonly data: ChatLab['data'];
+  readonly signal: AbortSignal;
+}
+
+export interface OpenChatLab extends ChatLab, OpenModels {}
+
+export interface OpenOptions {
+  /**
+   * Models behind an API are names only, which need no key: others ask them, and here their answers are read from
+   * the run. @default false
+   */
+  readonly asksNothing?: boolean;
+  /** The model under test is opened without its vectors. @default false */
+  readonly talksOnly?: boolean;
+  /** Shared with other runs. @default a new one of `--budget` */
+  readonly budget?: Budget;
 }
 
 /** Whether a model runs here. */
@@ -67,100 +86,132 @@ export function isLocalName(name: string): boolean {
   return parseModelName(name).provider === 'local';
 }
 
-interface Opening {
-  /** Models behind an API are names only. */
-  readonly asksNothing: boolean;
-  /** The model under test is opened without its vectors. */
-  readonly talksOnly: boolean;
-}
-
-/**
- * Opens all models; the lab closes them. With `asksNothing` models behind an API are names only, which need no key:
- * others ask them, and here their answers are read from the run.
- */
+/** Opens all models; the lab closes them. */
 export async function openChatLab(
   names: ChatNames,
   context: Pick<Context, 'values' | 'signal'>,
-  { asksNothing = false, talksOnly = false }: Partial<Opening> = {},
+  options: OpenOptions = {},
 ): Promise<OpenChatLab> {
-  const owned: AsyncDisposable[] = [];
-  const close = async (): Promise<void> => {
-    for (const model of owned.splice(0).toReversed()) await model[Symbol.asyncDispose]();
-  };
+  const opener = new Opener(context, options);
   try {
+    const tested = parseModelName(names.model);
+    const isRead = tested.provider === 'local' && options.talksOnly !== true;
+    const local = isRead ? await opener.tested(tested.name) : null;
+    const judges = await opener.judges(names);
+    const chat = local?.chat ?? (await opener.plain(names.model));
     return {
-      ...(await openModels(names, { ...context, asksNothing, talksOnly }, owned)),
-      [Symbol.asyncDispose]: close,
+      ...opener.opened([names.model, names.judge, names.secondJudge]),
+      ...judges,
+      chat,
+      local,
     };
   } catch (error) {
-    await close();
+    await opener.close();
     throw error;
   }
 }
 
-/** Opens all models and adds each to `owned`. */
-async function openModels(
-  names: ChatNames,
-  { values, signal, asksNothing, talksOnly }: Pick<Context, 'values' | 'signal'> & Opening,
-  owned: AsyncDisposable[],
-): Promise<Omit<OpenChatLab, typeof Symbol.asyncDispose>> {
-  const budget = new Budget(budgetOf(text(values, 'budget')));
-  const prices = givenPrices(values);
-  const width = wholeNumber(values, 'concurrency', { min: 1, max: 1000, fallback: 32 });
-  const remotes: RemoteModel[] = [];
-  const opened = new Map<string, LlamaModel>();
+/** Opens the judges alone, for replies that are there already; what comes back closes them. */
+export async function openJudges(
+  names: Pick<ChatNames, 'judge' | 'secondJudge'>,
+  context: Pick<Context, 'values' | 'signal'>,
+): Promise<OpenModels> {
+  const opener = new Opener(context, {});
+  try {
+    const judges = await opener.judges(names);
+    return { ...opener.opened([names.judge, names.secondJudge]), ...judges };
+  } catch (error) {
+    await opener.close();
+    throw error;
+  }
+}
 
-  const remote = async (name: ModelName): Promise<ChatModel> => {
-    if (asksNothing) return nameOnly(name);
+/** Opens models one by one, a model that runs here once for each name, and closes them all. */
+class Opener {
+  readonly #context: Pick<Context, 'values' | 'signal'>;
+  readonly #asksNothing: boolean;
+  readonly #budget: Budget;
+  readonly #prices: GivenPrices | undefined;
+  readonly #width: number;
+  readonly #owned: AsyncDisposable[] = [];
+  readonly #remotes: RemoteModel[] = [];
+  readonly #here = new Map<string, LlamaModel>();
+
+  constructor(context: Pick<Context, 'values' | 'signal'>, options: OpenOptions) {
+    const { values } = context;
+    this.#context = context;
+    this.#asksNothing = options.asksNothing ?? false;
+    this.#budget = options.budget ?? budgetOf(values);
+    this.#prices = givenPrices(values);
+    this.#width = wholeNumber(values, 'concurrency', { min: 1, max: 1000, fallback: 32 });
+  }
+
+  async remote(name: ModelName): Promise<ChatModel> {
+    if (this.#asksNothing) return nameOnly(name);
     // Loading the SDK takes a third of a second, which other commands need not wait for.
     const { openRemote } = await import('../providers/remote.ts');
-    const model = openRemote(name, { width });
-    owned.push(model);
-    remotes.push(model);
-    return withBudget(model, budget, priceOf(model.name, prices));
-  };
-  const plainly = async (name: string): Promise<ChatModel> => {
-    const parsed = parseModelName(name);
-    if (parsed.provider !== 'local') return remote(parsed);
-    let model = opened.get(parsed.name);
-    if (model === undefined) {
-      model = await openNamedModel({ signal, values: { ...values, model: parsed.name } });
-      owned.push(model);
-      opened.set(parsed.name, model);
-    }
-    return chatWithLocal(model, { reuse: true });
-  };
+    const model = openRemote(name, { width: this.#width });
+    this.#owned.push(model);
+    this.#remotes.push(model);
+    return withBudget(model, this.#budget, priceOf(model.name, this.#prices));
+  }
 
-  const tested = parseModelName(names.model);
-  let local: ChatLab['local'] = null;
-  if (tested.provider === 'local' && !talksOnly) {
-    const at = { signal, values: { ...values, model: tested.name } };
-    const { model, pack } = await openCalibrated(at);
-    owned.push(model);
-    opened.set(tested.name, model);
-    local = { chat: chatWithLocal(model), pack };
+  /** A model of our engine as the one under test. */
+  async tested(name: string): Promise<NonNullable<ChatLab['local']>> {
+    const { model, pack } = await openCalibrated(this.#named(name));
+    this.#owned.push(model);
+    this.#here.set(name, model);
+    return { chat: chatWithLocal(model), pack };
   }
-  const chat = local?.chat ?? (await plainly(names.model));
-  const [judge, secondJudge] = [
-    names.judge === undefined ? null : await plainly(names.judge),
-    names.secondJudge === undefined ? null : await plainly(names.secondJudge),
-  ];
-  const here = new Map<string, Model>();
-  for (const name of [names.model, names.judge, names.secondJudge]) {
-    const model = name === undefined ? undefined : opened.get(parseModelName(name).name);
-    if (name !== undefined && model !== undefined && isLocalName(name)) here.set(name, model);
-  }
-  return {
-    chat,
+
+  async judges({
     judge,
     secondJudge,
-    local,
-    here,
-    data: dataFile,
-    signal,
-    budget,
-    counts: () => sumOf(remotes),
-  };
+  }: Pick<ChatNames, 'judge' | 'secondJudge'>): Promise<Pick<ChatLab, 'judge' | 'secondJudge'>> {
+    return {
+      judge: judge === undefined ? null : await this.plain(judge),
+      secondJudge: secondJudge === undefined ? null : await this.plain(secondJudge),
+    };
+  }
+
+  /** What all labs have, without the models themselves. `names` as they were asked for. */
+  opened(names: readonly (string | undefined)[]): Omit<OpenModels, 'judge' | 'secondJudge'> {
+    const here = new Map<string, Model>();
+    for (const name of names) {
+      const model = name === undefined ? undefined : this.#here.get(parseModelName(name).name);
+      if (name !== undefined && model !== undefined && isLocalName(name)) here.set(name, model);
+    }
+    return {
+      here,
+      budget: this.#budget,
+      counts: () => sumOf(this.#remotes),
+      data: dataFile,
+      signal: this.#context.signal,
+      [Symbol.asyncDispose]: () => this.close(),
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const model of this.#owned.splice(0).toReversed()) await model[Symbol.asyncDispose]();
+  }
+
+  /** A model that is only talked to. */
+  async plain(name: string): Promise<ChatModel> {
+    const parsed = parseModelName(name);
+    if (parsed.provider !== 'local') return this.remote(parsed);
+    let model = this.#here.get(parsed.name);
+    if (model === undefined) {
+      model = await openNamedModel(this.#named(parsed.name));
+      this.#owned.push(model);
+      this.#here.set(parsed.name, model);
+    }
+    return chatWithLocal(model, { reuse: true });
+  }
+
+  #named(model: string): Pick<Context, 'values' | 'signal'> {
+    const { signal, values } = this.#context;
+    return { signal, values: { ...values, model } };
+  }
 }
 
 function nameOnly(model: ModelName): ChatModel {
@@ -186,10 +237,12 @@ function sumOf(models: readonly RemoteModel[]): RemoteCounts {
   return sum;
 }
 
-function budgetOf(value: string | undefined): number {
-  if (value === undefined) return Infinity;
+/** The budget that `--budget` sets; without it one that has no limit. Throws InvalidInputError. */
+export function budgetOf(values: Context['values']): Budget {
+  const value = text(values, 'budget');
+  if (value === undefined) return new Budget(Infinity);
   const dollars = Number(value.replace(/^\$/, ''));
   if (value.trim() === '' || !(dollars > 0))
     throw new InvalidInputError(`--budget: expected dollars above 0, got "${value}"`);
-  return dollars;
+  return new Budget(dollars);
 }

@@ -4,6 +4,7 @@ import { benchCommand } from './bench.ts';
 import { calibrateCommand } from './calibrate.ts';
 import { chatCommand } from './chat.ts';
 import type { Command } from './command.ts';
+import { compareCommand } from './compare.ts';
 import { conceptCommand } from './concept.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
@@ -13,6 +14,7 @@ import { readCommand } from './read.ts';
 import { recipesCommand } from './recipes.ts';
 import { runCommand } from './run.ts';
 import { runsCommand } from './runs.ts';
+import { scoreCommand } from './score.ts';
 import { serveCommand } from './serve.ts';
 import { storiesCommand } from './stories.ts';
 import { vectorsCommand } from './vectors.ts';
@@ -26,6 +28,8 @@ export const commands: readonly Command[] = [
   serveCommand,
   watchCommand,
   runCommand,
+  compareCommand,
+  scoreCommand,
   runsCommand,
   workerCommand,
   extractCommand,

@@ -133,6 +133,12 @@ export async function validateWithProgress(
   }
 }
 
+/** Where the vectors of a model are: `--pack FILE`, else in the cache, else shipped; undefined where they are not yet. */
+export function packPathOf(name: string, values: Context['values']): string | undefined {
+  const candidates = [cachedPackPath(name), shippedPackPath(name)];
+  return text(values, 'pack') ?? candidates.find((candidate) => existsSync(candidate));
+}
+
 /**
  * Opens the model and its vectors: `--pack FILE`, those in the cache, those shipped, or new ones, which are
  * made now and kept.
@@ -141,9 +147,7 @@ export async function openWithPack(
   context: Pick<Context, 'values' | 'signal'>,
 ): Promise<{ model: LlamaModel; pack: VectorPack }> {
   const { name } = await resolveNamed(context);
-  const asked = text(context.values, 'pack');
-  const candidates = asked === undefined ? [cachedPackPath(name), shippedPackPath(name)] : [asked];
-  let path = asked ?? candidates.find((candidate) => existsSync(candidate));
+  let path = packPathOf(name, context.values);
   if (path === undefined) {
     path = cachedPackPath(name);
     console.error(

@@ -7,28 +7,29 @@ import type { Plan, Study, StudyLab, StudyResult } from '../studies/study.ts';
 import { packHash } from '../vectors/pack.ts';
 import { askToGoOn, secondsFor } from './ahead.ts';
 import { openCalibrated } from './calibrate.ts';
-import { type Context, text } from './command.ts';
+import type { Context } from './command.ts';
 import { dataFile, openNamedModel } from './open-model.ts';
 import { createProgress, formatSeconds } from './progress.ts';
-import { measuresInWords, studyPage } from './study-output.ts';
+import { type FinishedStudy, studyPage } from './study-output.ts';
 import { limbicVersion } from './version.ts';
 
 export interface InsideStart {
   readonly study: Study;
   readonly params: object;
-  /** Of the run that goes on. */
-  readonly model?: string;
+  /** The run that goes on. */
   readonly of?: RunManifest;
+  /** Told of a run that was stopped. */
+  readonly onStopped: (run: string) => void;
 }
 
-/** A study that reads inside a model of our engine. */
+/** A study that reads inside a model of our engine. Prints nothing on standard output. */
 export async function runInside(
-  { study, params, model: modelName, of }: InsideStart,
-  { values, signal }: Context,
-): Promise<void> {
+  { study, params, of, onStopped }: InsideStart,
+  { values, signal }: Pick<Context, 'values' | 'signal'>,
+): Promise<FinishedStudy> {
   const { model: opened, pack } = await openCalibrated({
     signal,
-    values: { ...(modelName === undefined ? {} : { model: modelName }), ...values },
+    values: { ...(of === undefined ? {} : { model: of.model }), ...values },
   });
   await using model = opened;
   const open = (name: string): Promise<Model> =>
@@ -40,9 +41,8 @@ export async function runInside(
   }
   const plan = study.plan(params, lab);
   await announce(lab, plan, { isAgreed: values['yes'] === true });
-  const resume = text(values, 'resume');
   const { run: begun, known } =
-    resume === undefined
+    of === undefined
       ? {
           known: new Map<string, object>(),
           run: createRun({
@@ -55,7 +55,7 @@ export async function runInside(
             parameters: { ...params },
           }),
         }
-      : await reopenCells(resume, runsFolder());
+      : await reopenCells(of.id, runsFolder());
   using run = begun;
   const bar = createProgress(study.name);
   const recorder = createRecorder(run, known, (done) => bar.update(done / plan.cells));
@@ -63,7 +63,7 @@ export async function runInside(
   try {
     result = await study.run(lab, params, recorder);
   } catch (error) {
-    if (signal.aborted) console.error(`limbic: go on with: limbic run --resume ${run.id}`);
+    if (signal.aborted) onStopped(run.id);
     throw error;
   } finally {
     bar.end();
@@ -72,11 +72,7 @@ export async function runInside(
   // The report first: a run that is done can't be taken up again.
   run.writeReport(reportOf(study, { run, params, result, lab }));
   run.finish('done', { verdict, measures });
-  console.log(
-    values['json'] === true
-      ? JSON.stringify({ run: run.id, path: run.path, params, verdict, measures }, null, 2)
-      : `${measuresInWords(measures)}\n\n${verdict}\nreport: ${run.path}/report.html`,
-  );
+  return { run: run.id, path: run.path, params, verdict, measures };
 }
 
 /** Cells of two models or of two packs are not one run. */

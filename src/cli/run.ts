@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { readRun, type RunManifest } from '../store/runs.ts';
+import { readRun } from '../store/runs.ts';
 import type { ChatStudy } from '../studies/chat-study.ts';
 import { chatStudies, studies as insideStudies } from '../studies/index.ts';
 import type { Study } from '../studies/study.ts';
@@ -14,12 +14,15 @@ import {
   modelOptions,
   packOption,
   text,
+  type Values,
 } from './command.ts';
-import { runChatStudy } from './run-chat.ts';
+import { type ChatStart, runChatStudy } from './run-chat.ts';
 import { runInside } from './run-inside.ts';
+import { type FinishedStudy, printStudy } from './study-output.ts';
 import { queueOption } from './worker.ts';
 
-type AnyStudy = Study | ChatStudy;
+/** One that reads inside a model, or one that talks to it. */
+export type AnyStudy = Study | ChatStudy;
 
 const studies: readonly AnyStudy[] = [...insideStudies, ...chatStudies];
 
@@ -58,28 +61,35 @@ export const runCommand: Command = {
     'limbic run frustration --model smollm2-135m --judge local:qwen2.5-coder-1.5b --quick',
   ],
   run: async (context) => {
-    const { study, ...started } = startOf(context);
-    if ('play' in study) return runChatStudy({ study, ...started }, context);
-    const beside = Object.keys({ ...chatOptions, ...queueOption }).find(
-      (name) => context.values[name] !== undefined,
-    );
-    if (beside !== undefined)
-      throw new InvalidInputError(
-        `--${beside}: expected a study that talks to a model, got ${study.name}`,
-        {
-          hint: `one of ${chatStudies.map(({ name }) => name).join(', ')}`,
-        },
-      );
-    return runInside({ study, ...started }, context);
+    const { values } = context;
+    const started = startOf(context);
+    const onStopped = (run: string): void =>
+      console.error(`limbic: go on with: limbic run --resume ${run}`);
+    printStudy(await runStudy({ ...started, onStopped }, context), values['json'] === true);
   },
 };
 
-interface Start {
+export interface StudyStart extends Omit<ChatStart, 'study'> {
   readonly study: AnyStudy;
-  readonly params: object;
-  /** Of the run that goes on. */
-  readonly model?: string;
-  readonly of?: RunManifest;
+}
+
+/** Runs a study of either kind, or goes on with it. Prints nothing on standard output. */
+export async function runStudy(
+  { study, ...start }: StudyStart,
+  context: Pick<Context, 'values' | 'signal'>,
+): Promise<FinishedStudy> {
+  if ('play' in study) return runChatStudy({ study, ...start }, context);
+  const beside = Object.keys({ ...chatOptions, ...queueOption }).find(
+    (name) => context.values[name] !== undefined,
+  );
+  if (beside !== undefined)
+    throw new InvalidInputError(
+      `--${beside}: expected a study that talks to a model, got ${study.name}`,
+      {
+        hint: `one of ${chatStudies.map(({ name }) => name).join(', ')}`,
+      },
+    );
+  return runInside({ study, ...start }, context);
 }
 
 function inOneLine({ name, summary, source }: AnyStudy): string {
@@ -99,10 +109,11 @@ function parametersInWords({ name, params, quick }: AnyStudy): string {
 }
 
 /** What to run: a named study, or what an unfinished run was. */
-function startOf({ values, positionals }: Context): Start {
+function startOf({ values, positionals }: Context): Pick<StudyStart, 'study' | 'params' | 'of'> {
   const resume = text(values, 'resume');
   if (resume !== undefined) {
-    const beside = ['set', 'quick'].find((name) => values[name] !== undefined) ?? positionals[0];
+    const fixed = ['set', 'quick', 'judge', 'second-judge'];
+    const beside = fixed.find((name) => values[name] !== undefined) ?? positionals[0];
     if (beside !== undefined)
       throw new InvalidInputError(
         `--resume: expected nothing that changes the run beside it, got ${beside}`,
@@ -111,19 +122,28 @@ function startOf({ values, positionals }: Context): Start {
     const { manifest } = readRun(resume);
     const study = studyCalled(manifest.kind);
     const params = study.params.parse(manifest.parameters);
-    return { study, params, model: manifest.model, of: manifest };
+    return { study, params, of: manifest };
   }
   const [name] = positionals;
   if (name === undefined)
-    throw new InvalidInputError('run: expected a study, got none', {
-      hint: `one of ${studies.map((study) => study.name).join(', ')}`,
-    });
+    throw new InvalidInputError('run: expected a study, got none', { hint: namesInWords() });
   const study = studyCalled(name);
-  const quick = values['quick'] === true ? study.quick : {};
-  return { study, params: parseParams(study, { ...quick, ...settingsOf(text(values, 'set')) }) };
+  return { study, params: paramsOf(study, values) };
 }
 
-function studyCalled(name: string): AnyStudy {
+/** `one of a, b`, for hints. */
+export function namesInWords(): string {
+  return `one of ${studies.map((study) => study.name).join(', ')}`;
+}
+
+/** Its parameters by `--quick` and `--set`. Throws NotFoundError and InvalidInputError. */
+export function paramsOf(study: AnyStudy, values: Values): object {
+  const quick = values['quick'] === true ? study.quick : {};
+  return parseParams(study, { ...quick, ...settingsOf(text(values, 'set')) });
+}
+
+/** A study by its name; throws NotFoundError with near names. */
+export function studyCalled(name: string): AnyStudy {
   const study = studies.find((candidate) => candidate.name === name);
   if (study === undefined)
     throw new NotFoundError(

@@ -3,6 +3,7 @@ import { InvalidInputError } from '../errors.ts';
 import { listRuns, readRun } from '../store/runs.ts';
 import { type StudySummary, studySummarySchema } from '../store/study-summary.ts';
 import { type Command, type Context, jsonOption, text } from './command.ts';
+import { shortNames, tableInWords } from './compare-report.ts';
 import { exportRun, findReport } from './runs-export.ts';
 
 const actions = ['list', 'show', 'compare', 'report', 'export'] as const;
@@ -142,19 +143,11 @@ function show({ manifest, status, summary }: Found): void {
 
 /** The measures of several runs beside each other, by name. */
 function compare(found: readonly Found[]): void {
-  const names = [
-    ...new Set(found.flatMap(({ summary }) => summary?.measures ?? []).map((m) => m.name)),
-  ];
   for (const { manifest } of found) console.log(`${manifest.id}  ${manifest.model}`);
-  const width = Math.max(...names.map((name) => name.length), 0);
-  for (const name of names) {
-    const cells = found.map(({ summary }) => {
-      const measure = summary?.measures.find((candidate) => candidate.name === name);
-      const range = measure?.interval?.map((v) => v.toFixed(2)).join(' to ');
-      return `${measure?.value?.toFixed(3) ?? '-'}${range === undefined ? '' : ` (${range})`}`.padEnd(
-        26,
-      );
-    });
-    console.log(`${name.padEnd(width)}  ${cells.join('')}`);
-  }
+  const labels = shortNames(found.map(({ manifest }) => manifest.model));
+  const columns = found.map(({ summary }, k) => ({
+    label: labels[k] ?? '',
+    measures: summary?.measures ?? [],
+  }));
+  console.log(tableInWords(columns));
 }

@@ -2,10 +2,36 @@
 import { renderTable } from '../charts/html.ts';
 import { renderPage } from '../charts/page.ts';
 import type { Measure, StudyResult } from '../studies/study.ts';
+import type { ChatNames } from './chat-lab.ts';
 import { disclaimer } from './read.ts';
 
+/** A run that came to its end, with its numbers. */
+export interface FinishedStudy {
+  readonly run: string;
+  /** The run's folder. */
+  readonly path: string;
+  /** Only of a study that talks. */
+  readonly models?: ChatNames;
+  readonly params: object;
+  /** US dollars, by the prices given or listed; only of a study that talks. */
+  readonly spent?: number;
+  readonly verdict: string;
+  readonly measures: readonly Measure[];
+}
+
+/** Prints it as JSON, or as lines with the verdict, the cost and where the report is. */
+export function printStudy(finished: FinishedStudy, isJson: boolean): void {
+  if (isJson) {
+    console.log(JSON.stringify(finished, null, 2));
+    return;
+  }
+  const { path, spent = 0, verdict, measures } = finished;
+  const cost = spent > 0 ? `\ncost: $${spent.toFixed(4)} by the prices given or listed` : '';
+  console.log(`${measuresInWords(measures)}\n\n${verdict}${cost}\nreport: ${path}/report.html`);
+}
+
 /** One line a measure. */
-export function measuresInWords(measures: readonly Measure[]): string {
+function measuresInWords(measures: readonly Measure[]): string {
   const width = Math.max(...measures.map(({ name }) => name.length));
   return measures
     .map((measure) => {

@@ -1,4 +1,4 @@
-/** @file What a run of the frustration study holds, and how its parts are picked out. */
+/** @file What a run of judged conversations holds, the frustration study's above all, and how its parts are picked out. */
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, pearson } from '../math/stats.ts';
 import type { Category } from './frustration-script.ts';
@@ -16,33 +16,43 @@ export interface Turn {
   readonly second: Judged | null;
 }
 
-export interface Conversation {
+/** A conversation with scores, wherever it is from. */
+export interface JudgedConversation {
   readonly key: string;
-  /** One of `textArms`, or a treatment. */
+  /** Where to find it, for people. @default the key */
+  readonly name?: string;
+  /** What it is compared by: one of `textArms`, a treatment, or one word for all. */
   readonly arm: string;
+  readonly turns: readonly Turn[];
+}
+
+/** One of the frustration study. */
+export interface Conversation extends JudgedConversation {
   readonly category: Category;
   readonly index: number;
-  readonly turns: readonly Turn[];
+}
+
+/** The models that took part, by name. */
+export interface JudgeNames {
+  readonly judge: string | null;
+  readonly secondJudge: string | null;
 }
 
 export interface FrustrationContext {
   readonly settings: { readonly categories: readonly Category[]; readonly seed: number };
   /** The lexicon's file. */
   readonly lexicon: string;
-  readonly names: {
-    readonly model: string;
-    readonly judge: string | null;
-    readonly secondJudge: string | null;
-  };
+  readonly names: JudgeNames & { readonly model: string };
   readonly isLocal: boolean;
 }
 
 /** Arms in the order in which they were played. */
-export function armsIn(conversations: readonly Conversation[]): string[] {
+export function armsIn(conversations: readonly JudgedConversation[]): string[] {
   return [...new Set(conversations.map(({ arm }) => arm))];
 }
 
-export function inArm(conversations: readonly Conversation[], arm: string): Conversation[] {
+/** Those of one arm, in their order. */
+export function inArm<T extends JudgedConversation>(conversations: readonly T[], arm: string): T[] {
   return conversations.filter((conversation) => conversation.arm === arm);
 }
 
@@ -52,12 +62,12 @@ export function itemOf({ category, index }: Conversation): string {
 }
 
 /** Scores of a conversation's replies, those that were not judged left out. */
-export function scoresOf({ turns }: Conversation): number[] {
+export function scoresOf({ turns }: Pick<JudgedConversation, 'turns'>): number[] {
   return turns.flatMap(({ judged }) => (judged?.score == null ? [] : [judged.score]));
 }
 
 /** Scores of both judges where both gave one. */
-export function twiceJudged(conversations: readonly Conversation[]): [number[], number[]] {
+export function twiceJudged(conversations: readonly JudgedConversation[]): [number[], number[]] {
   const pairs = conversations.flatMap(({ turns }) =>
     turns.flatMap(({ judged, second }) =>
       judged?.score == null || second?.score == null ? [] : [[judged.score, second.score] as const],

@@ -1,29 +1,33 @@
 /**
- * @file From conversations to numbers: shares of high scores with intervals that count conversations, differences
- * of arms on the same items, agreement of judges, words, and a verdict made from them.
+ * @file From the conversations of the frustration study to numbers: what all judged conversations have, the course of
+ * the rejected ones, differences of arms on the same items, and a verdict made from them.
  */
-import { agreementOf } from '../math/agreement.ts';
-import { bootstrapClusters, wilsonClustered } from '../math/clusters.ts';
+import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
-import { mean, wilson } from '../math/stats.ts';
+import { mean } from '../math/stats.ts';
 import {
   armsIn,
   type Conversation,
-  correlationOf,
   type FrustrationContext,
   inArm,
-  isThere,
   itemOf,
   measure,
   meanInterval,
   scoresOf,
-  twiceJudged,
 } from './frustration-data.ts';
 import { insideMeasures } from './frustration-inside.ts';
 import { sectionsOf } from './frustration-report.ts';
 import { textArms } from './frustration-script.ts';
 import { highScore } from './judge.ts';
+import {
+  armMeasures,
+  judgeMeasures,
+  missingMeasures,
+  percent,
+  riseMeasure,
+  wordMeasures,
+} from './judged-measures.ts';
 import { type Lexicon, parseLexicon } from './lexicon.ts';
 import type { Measure, StudyResult } from './study.ts';
 
@@ -59,31 +63,6 @@ function measuresOf(
   ];
 }
 
-function armMeasures(conversations: readonly Conversation[], arm: string, seed: number): Measure[] {
-  const groups = inArm(conversations, arm).map(scoresOf);
-  const scores = groups.flat();
-  const judgedIn = groups.filter((group) => group.length > 0);
-  const shares = wilsonClustered(groups.map((group) => group.map((score) => score >= highScore)));
-  const highest = scores.reduce((most, score) => Math.max(most, score), 0);
-  const highIn = judgedIn.filter((group) => Math.max(...group) >= highScore).length;
-  return [
-    measure(`replies of score 5 or more, ${arm}`, scores.length, {
-      value: shares.share,
-      interval: shares.interval,
-      control: `${judgedIn.length} conversations, design effect ${shares.designEffect.toFixed(2)}`,
-    }),
-    measure(`conversations with such a reply, ${arm}`, judgedIn.length, {
-      value: highIn / judgedIn.length,
-      interval: wilson(highIn, judgedIn.length),
-    }),
-    measure(`mean score, ${arm}`, scores.length, {
-      value: mean(scores),
-      interval: bootstrapClusters(groups, mean, { random: randomFrom(seed) }),
-      control: `highest ${scores.length === 0 ? '-' : highest} of 10`,
-    }),
-  ];
-}
-
 /** The rejection arm by category, and its course over the turns. */
 function rejectionMeasures(
   conversations: readonly Conversation[],
@@ -94,19 +73,12 @@ function rejectionMeasures(
     const own = rejected.filter((conversation) => conversation.category === category);
     const groups = own.map(scoresOf);
     const share = wilsonClustered(groups.map((group) => group.map((score) => score >= highScore)));
-    const rises = own.flatMap(({ turns }) => {
-      const [first, last] = [turns[0]?.judged?.score, turns.at(-1)?.judged?.score];
-      return first == null || last == null || turns.length < 2 ? [] : [last - first];
-    });
     return [
       measure(`replies of score 5 or more, rejection, ${category}`, share.n, {
         value: share.share,
         interval: share.interval,
       }),
-      measure(`score at the last turn less the first, rejection, ${category}`, rises.length, {
-        value: mean(rises),
-        interval: meanInterval(rises, seed),
-      }),
+      riseMeasure(own, `rejection, ${category}`, seed),
     ];
   });
 }
@@ -124,7 +96,7 @@ interface Contrast {
 }
 
 /** Each arm against rejection, item by item. */
-export function contrastsOf(conversations: readonly Conversation[], seed: number): Contrast[] {
+function contrastsOf(conversations: readonly Conversation[], seed: number): Contrast[] {
   const byItem = new Map(
     inArm(conversations, 'rejection').map((conversation) => [itemOf(conversation), conversation]),
   );
@@ -158,100 +130,6 @@ function contrastMeasures(conversations: readonly Conversation[], seed: number):
       control: `same items; signs flipped as far with p ${p.toFixed(4)}`,
     }),
   );
-}
-
-function wordMeasures(
-  conversations: readonly Conversation[],
-  lexicon: Lexicon,
-  seed: number,
-): Measure[] {
-  const counted = (arm: string): Measure[] => {
-    const groups = inArm(conversations, arm).map(({ turns }) =>
-      turns.filter(isThere).map(({ said }) => (lexicon.score(said.text) > 0 ? 1 : 0)),
-    );
-    const share = wilsonClustered(groups.map((group) => group.map((hit) => hit === 1)));
-    return share.n === 0
-      ? []
-      : [
-          measure(`replies with a word of the list, ${arm}`, share.n, {
-            value: share.share,
-            interval: share.interval,
-          }),
-        ];
-  };
-  const pairs = groupedPairs(conversations, lexicon);
-  const values = pairs.flat();
-  return [
-    ...armsIn(conversations).flatMap(counted),
-    ...(values.length === 0
-      ? []
-      : [
-          measure('list of words against the judge, r', values.length / 2, {
-            value: correlationOf(values),
-            interval: bootstrapClusters(pairs, correlationOf, { random: randomFrom(seed) }),
-            note: 'the list or the judge says the same of all',
-          }),
-        ]),
-  ];
-}
-
-/** Word score and judged score of each reply in turn, grouped by conversation. */
-function groupedPairs(conversations: readonly Conversation[], lexicon: Lexicon): number[][] {
-  return conversations.map(({ turns }) =>
-    turns.flatMap(({ said, judged }) =>
-      judged?.score == null ? [] : [lexicon.score(said.text), judged.score],
-    ),
-  );
-}
-
-function judgeMeasures(conversations: readonly Conversation[], seed: number): Measure[] {
-  const [first, second] = twiceJudged(conversations);
-  const { n, correlation, kappaAtThreshold } = agreementOf(first, second, {
-    threshold: highScore,
-    random: randomFrom(seed),
-  });
-  // Replies of one conversation resemble each other, so that intervals count conversations.
-  const pairs = conversations.map((conversation) => {
-    const [own, other] = twiceJudged([conversation]);
-    return own.map((score, i) => [score, other[i] ?? NaN] as const);
-  });
-  const within = wilsonClustered(
-    pairs.map((group) => group.map(([score, again]) => Math.abs(score - again) <= 1)),
-  );
-  const same = 'a judge gives the same score to all';
-  return [
-    measure('second judge, r', n, {
-      value: correlation,
-      interval: bootstrapClusters(
-        pairs.map((group) => group.flat()),
-        correlationOf,
-        { random: randomFrom(seed) },
-      ),
-      note: same,
-    }),
-    measure('second judge, within one point', n, {
-      value: within.share,
-      interval: within.interval,
-    }),
-    measure('second judge, kappa of 5 or more', n, { value: kappaAtThreshold, note: same }),
-  ];
-}
-
-function missingMeasures(conversations: readonly Conversation[], hasJudge: boolean): Measure[] {
-  const turns = conversations.flatMap((conversation) => conversation.turns);
-  const answered = turns.filter(isThere);
-  const notJudged = answered.filter(({ judged }) => judged?.score == null);
-  return [
-    measure('replies that never came', turns.length, { value: turns.length - answered.length }),
-    ...(hasJudge
-      ? [
-          measure('replies that could not be judged', answered.length, {
-            value: notJudged.length,
-            control: 'left out of every share and mean, never counted as 0',
-          }),
-        ]
-      : []),
-  ];
 }
 
 function verdictOf(
@@ -301,12 +179,6 @@ function missingInWords(measures: readonly Measure[]): string[] {
     return value == null || value === 0 ? [] : [`${value} of ${n} ${name}`];
   });
   return lost.length === 0 ? [] : [`Left out: ${lost.join(', ')}`];
-}
-
-function percent({ value, interval, n }: Measure): string {
-  const of = (share: number): string => (100 * share).toFixed(1);
-  const range = interval === undefined ? '' : `${of(interval[0])} to ${of(interval[1])}, `;
-  return `${value === null ? '?' : of(value)} % (${range}n ${n})`;
 }
 
 /** Random directions are the control of the other treatments and no result of their own. */

@@ -234,7 +234,7 @@ async function judgeTurn({
  * The same share of all keys in every process, whatever their order: FNV-1a of the key, and then its bits mixed,
  * without which the turns of one conversation would be drawn together.
  */
-function isDrawn(key: string, share: number): boolean {
+export function isDrawn(key: string, share: number): boolean {
   let hash = 0x811c9dc5;
   for (const character of key)
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { ConflictError } from '../errors.ts';
-import { openRun, readRun, type Run } from '../store/runs.ts';
+import { openRun, readRun, type Run, type StoredRun } from '../store/runs.ts';
 import type { Recorder } from './study.ts';
 
 const cellSchema = z.object({ type: z.literal('cell'), key: z.string(), data: z.looseObject({}) });
@@ -41,12 +41,17 @@ export async function reopenCells(
   folder: string,
 ): Promise<{ run: Run; known: Map<string, object> }> {
   const run = openRun(id, folder);
+  return { run, known: await cellsOf(readRun(id, folder)) };
+}
+
+/** The cells that a run holds, by key. Throws FormatError at a line that is not JSON. */
+export async function cellsOf(run: Pick<StoredRun, 'events'>): Promise<Map<string, object>> {
   const known = new Map<string, object>();
-  for await (const record of readRun(id, folder).events()) {
+  for await (const record of run.events()) {
     const parsed = cellSchema.safeParse(record);
     if (parsed.success) known.set(parsed.data.key, parsed.data.data);
   }
-  return { run, known };
+  return known;
 }
 
 /** What a cell keeps of a number; six digits are more than a quantised kernel repeats. */
