@@ -131,7 +131,8 @@ const cellSchema = z.object({ type: z.literal('cell'), key: z.string() });
 async function recordedIn(home: string): Promise<string[]> {
   const keys: string[] = [];
   for await (const record of readRun(runIn(home), folderOf(home)).events())
-    keys.push(cellSchema.parse(record).key);
+    // Requests carry the run's id before the cell's key.
+    keys.push(`${runIn(home)}/${cellSchema.parse(record).key}`);
   return keys;
 }
 
@@ -175,7 +176,7 @@ test.concurrent.each(formats)(
     await using server = await startProviderServer({
       answer,
       fault: (seen) => {
-        if (seen.key === refused)
+        if (seen.key.endsWith(`/${refused}`))
           return { kind: 'status', status: 400, message: `no to ${serverKey}` };
         const fault = passingFault(seen);
         kinds.add(fault?.kind === 'status' ? String(fault.status) : (fault?.kind ?? 'none'));
@@ -199,11 +200,11 @@ test.concurrent.each(formats)(
     // 13 replies, and each judged twice.
     expect(server.paid.size).toBe(3 * 13);
     expect([...server.paid.values()].filter((times) => times !== 1)).toEqual([]);
-    expect(server.requests.filter(({ key }) => key === refused)).toHaveLength(1);
+    expect(server.requests.filter(({ key }) => key.endsWith(`/${refused}`))).toHaveLength(1);
     const stored = readRun(report.run, folderOf(home));
     expect([stored.status, stored.records, stored.hasReport]).toEqual(['done', 40, true]);
     expect((await recordedIn(home)).toSorted()).toEqual(
-      [...server.paid.keys(), refused].toSorted(),
+      [...server.paid.keys(), `${runIn(home)}/${refused}`].toSorted(),
     );
     expect(readFileSync(join(report.path, 'report.html'), 'utf8')).toContain('no to [key]');
     expectNoKey(home, [ran]);

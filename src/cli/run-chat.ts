@@ -6,13 +6,12 @@ import { z } from 'zod';
 
 import { InvalidInputError } from '../errors.ts';
 import type { Budget } from '../providers/budget.ts';
-import { keyedBy } from '../providers/request-keys.ts';
 import { defaultModelName } from '../store/registry.ts';
 import { createRun, type Run, type RunManifest, runsFolder } from '../store/runs.ts';
 import {
-  type ChatLab,
   type ChatPlan,
   type ChatStudy,
+  keyedLab,
   type PlannedLab,
   playAll,
 } from '../studies/chat-study.ts';
@@ -93,7 +92,7 @@ export async function runChatStudy(
     const recorder = createRecorder(run, all, (done) =>
       bar.update(Math.min(1, done / cells), countsInWords(lab)),
     );
-    const asked = askedAs(run.id, lab);
+    const asked = keyedLab(run.id, lab);
     const play = (key: string): Promise<object> =>
       study.play(key, params, { lab: asked, recorder });
     const played = await playAll(keys, play, { width: lab.chat.width, signal });
@@ -106,16 +105,6 @@ export async function runChatStudy(
     onStopped(run.id);
     throw error;
   }
-}
-
-/** The lab with keys of requests that no other run has. */
-function askedAs(run: string, { chat, judge, secondJudge, ...lab }: OpenChatLab): ChatLab {
-  return {
-    ...lab,
-    chat: keyedBy(run, chat),
-    judge: judge === null ? null : keyedBy(run, judge),
-    secondJudge: secondJudge === null ? null : keyedBy(run, secondJudge),
-  };
 }
 
 /** What a plan has to know of models that are not open yet. */

@@ -121,6 +121,13 @@ function startOf({ values, positionals }: Context): Pick<StudyStart, 'study' | '
       );
     const { manifest } = readRun(resume);
     const study = studyCalled(manifest.kind);
+    const model = text(values, 'model');
+    // Two files of the same weights are one model, which is seen when it is open; two names behind APIs are two.
+    if ('play' in study && model !== undefined && model !== manifest.model)
+      throw new InvalidInputError(
+        `--resume: expected ${manifest.model} or no model, got ${model}`,
+        { hint: 'a run goes on with the model that it began with' },
+      );
     const params = study.params.parse(manifest.parameters);
     return { study, params, of: manifest };
   }

@@ -4,7 +4,7 @@
  * lets the cells under way end and begins no other.
  */
 import { InvalidInputError, LimbicError, NotFoundError } from '../errors.ts';
-import type { ChatLab, ChatStudy } from '../studies/chat-study.ts';
+import { type ChatLab, type ChatStudy, keyedLab } from '../studies/chat-study.ts';
 import { createRecorder } from '../studies/recorder.ts';
 import type { Recorder } from '../studies/study.ts';
 import type { SharedCells } from './cells.ts';
@@ -79,7 +79,7 @@ export async function playConversation(data: unknown, stage: Stage): Promise<Out
   const parsed = study.params.safeParse(params);
   if (!parsed.success) throw misfit('params', parsed.error.issues[0]?.message);
   await using held = await labs.hold(models);
-  const { lab } = held;
+  const lab = keyedLab(stage.run, held.lab);
   if (!study.conversations(parsed.data, plannedOf(lab)).includes(conversation))
     throw misfit('conversation', `no such one in ${study.name}`);
   const { recorder, close } = openRecorder(new Map(known), stage);

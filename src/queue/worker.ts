@@ -242,6 +242,9 @@ class QueueWorker implements WorkerHandle {
     });
     await whenAborted(leaving.signal);
     await bull.close();
+    // BullMQ notes what it knows of a queue even after the coordinator has deleted it.
+    if ((await this.#redis.zscore(runsKey, run)) === null)
+      await this.#redis.del(`${queuePrefix}:${run}:meta`, `${queuePrefix}:${run}:stalled-check`);
   }
 
   /** Plays the conversation of a job. What it throws tells BullMQ where the job goes. */

@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import type { ChatModel } from '../providers/chat-model.ts';
 import type { LocalChat } from '../providers/local.ts';
+import { keyedBy } from '../providers/request-keys.ts';
 import type { VectorPack } from '../vectors/pack.ts';
 import type { Recorder, StudyResult } from './study.ts';
 
@@ -75,6 +76,17 @@ export function defineChatStudy<P extends object, R extends object>(
     // What comes in is what `play` gave.
     result: (params, lab, played) =>
       study.result(study.params.parse(params), lab, played as readonly R[]),
+  };
+}
+
+/** The lab with keys of requests that no other run has. */
+export function keyedLab(run: string, lab: ChatLab): ChatLab {
+  const { chat, judge, secondJudge } = lab;
+  return {
+    ...lab,
+    chat: keyedBy(run, chat),
+    judge: judge === null ? null : keyedBy(run, judge),
+    secondJudge: secondJudge === null ? null : keyedBy(run, secondJudge),
   };
 }
 
