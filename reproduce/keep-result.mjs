@@ -5,10 +5,10 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const [prefix, settings] = process.argv.slice(2);
+const [prefix, settings, judge = ''] = process.argv.slice(2);
 const { path, ...result } = JSON.parse(readFileSync(`${prefix}.json.part`, 'utf8'));
 const [, model, study] = prefix.split('/');
-const command = `limbic run ${study} --model ${model}${settings === '' ? '' : ` --set '${settings}'`}`;
+const command = `limbic run ${study} --model ${model}${settings === '' ? '' : ` --set '${settings}'`}${judge === '' ? '' : ` --judge ${judge}`}`;
 const manifest = JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8'));
 const { fingerprint, packHash, limbicVersion, started } = manifest;
 writeFileSync(

@@ -11,6 +11,9 @@ const studies = [
   'cheating',
   'leverage',
   'sycophancy',
+  'frustration',
+  'encouragement',
+  'judge',
 ];
 
 const cellOf = (measure) => {

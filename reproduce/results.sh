@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
 # Runs the studies whose results are committed under results/: summary and report of each, by model.
-# Usage: reproduce/results.sh [MODEL [STUDY]]; about four hours on two quiet cores for all.
+# Usage: reproduce/results.sh [MODEL [STUDY]]; about six hours on two quiet cores for all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -e dist/cli/main.js ] || npm run build
 
-# run MODEL STUDY [SETTINGS]: the seed is the study's default, 1, unless the settings say otherwise.
+# run MODEL STUDY [SETTINGS [JUDGE]]: the seed is the study's default, 1, unless the settings say otherwise.
 run() {
-  local model=$1 study=$2 settings=${3:-}
+  local model=$1 study=$2 settings=${3:-} judge=${4:-}
   [ -z "${only_model:-}" ] || [ "$only_model" = "$model" ] || return 0
   [ -z "${only_study:-}" ] || [ "$only_study" = "$study" ] || return 0
   mkdir -p "results/$model"
-  echo "limbic run $study --model $model --set '$settings'" >&2
-  node dist/cli/main.js run "$study" --model "$model" --set "$settings" --yes --json >"results/$model/$study.json.part"
-  node reproduce/keep-result.mjs "results/$model/$study" "$settings"
+  echo "limbic run $study --model $model --set '$settings'${judge:+ --judge $judge}" >&2
+  node dist/cli/main.js run "$study" --model "$model" --set "$settings" ${judge:+--judge "$judge"} --yes --json >"results/$model/$study.json.part"
+  node reproduce/keep-result.mjs "results/$model/$study" "$settings" "$judge"
 }
 
 only_model=${1:-}
@@ -35,3 +35,12 @@ run qwen2.5-coder-1.5b speakers 'replies=12'
 run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;random=4;mixtures=2;samples=0'
 run qwen2.5-coder-0.5b preferences 'pairs=8;emotions=blissful,hostile;random=2;mixtures=1'
 run qwen2.5-coder-1.5b preferences 'pairs=8;emotions=blissful,hostile;random=1;mixtures=1'
+
+# Those that talk. The judge is the only local model that is fit for it; it takes about 4 seconds a reply.
+judge=local:qwen2.5-coder-1.5b
+run qwen2.5-coder-0.5b judge
+run qwen2.5-coder-1.5b judge
+run smollm2-135m frustration 'each=4;tokens=100;temperature=0.7;doses=0.02,0.04;random=1;mixtures=1' "$judge"
+run qwen2.5-coder-0.5b frustration 'each=4;tokens=100;temperature=0.7;doses=0.04;random=1;mixtures=1' "$judge"
+run smollm2-135m encouragement
+run qwen2.5-coder-0.5b encouragement 'perCell=3;tokens=120;random=1;mixtures=1'

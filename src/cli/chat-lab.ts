@@ -7,6 +7,7 @@ import type { LlamaModel } from '../engine/llama/model.ts';
 import { EngineError, InvalidInputError } from '../errors.ts';
 import { Budget, withBudget } from '../providers/budget.ts';
 import type { ChatModel } from '../providers/chat-model.ts';
+import { withFirstReplies } from '../providers/first-replies.ts';
 import { chatWithLocal } from '../providers/local.ts';
 import { formatModelName, type ModelName, parseModelName } from '../providers/model-name.ts';
 import { type GivenPrices, parsePrices, priceOf } from '../providers/prices.ts';
@@ -153,7 +154,7 @@ class Opener {
     const model = openRemote(name, { width: this.#width });
     this.#owned.push(model);
     this.#remotes.push(model);
-    return withBudget(model, this.#budget, priceOf(model.name, this.#prices));
+    return withFirstReplies(withBudget(model, this.#budget, priceOf(model.name, this.#prices)));
   }
 
   /** A model of our engine as the one under test. */
