@@ -1,21 +1,14 @@
 /** @file `limbic bench`: what reading and steering cost, in one run, in turns, as ratios. */
-import type { GenerateOptions } from '../engine/engine.ts';
-import type { LlamaModel } from '../engine/llama/model.ts';
+import type { ModelInfo } from '../engine/engine.ts';
+import { type BareEngine, openBare } from '../engine/llama/bare.ts';
+import { InvalidInputError } from '../errors.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, quantile } from '../math/stats.ts';
-import { buildSteering } from '../steering/steering.ts';
-import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { allArms, type Arm, usualArms } from './bench-arms.ts';
 import { openServerBench } from './bench-server.ts';
 import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
 import { openWithPack } from './make-pack.ts';
 import { createProgress } from './progress.ts';
-
-interface Arm {
-  readonly name: string;
-  readonly baseline: string;
-  /** Returns tokens per second of one repetition. */
-  readonly run: () => Promise<number>;
-}
 
 export const benchCommand: Command = {
   name: 'bench',
@@ -28,15 +21,25 @@ export const benchCommand: Command = {
       value: 'N',
       summary: 'repetitions of each arm, in turns (default 15)',
     },
+    all: {
+      type: 'boolean',
+      summary:
+        'more arms, against llama.cpp with nothing of ours around it (the model is loaded twice)',
+    },
     ...packOption,
     ...jsonOption,
   },
-  examples: ['limbic bench', 'limbic bench --model qwen2.5-coder-0.5b --rounds 5'],
+  examples: [
+    'limbic bench',
+    'limbic bench --all --rounds 5 --json',
+    'limbic bench --model qwen2.5-coder-0.5b --rounds 5',
+  ],
   run: async (context) => {
     const rounds = wholeNumber(context.values, 'rounds', { min: 3, max: 1000, fallback: 15 });
     const { model: opened, pack } = await openWithPack(context);
     await using model = opened;
-    const arms = engineArms(model, pack);
+    using bare = context.values['all'] === true ? bareOf(model.info) : null;
+    const arms = bare === null ? usualArms(model, pack) : allArms(model, pack, bare);
     await using server = await openServerBench(model, pack);
     arms.push(
       { name: 'chat reply, bare', baseline: 'chat reply, bare', run: server.bare },
@@ -58,13 +61,28 @@ export const benchCommand: Command = {
       const base = rates.get(baseline) ?? [];
       const ratios = own.map((rate, i) => rate / (base[i] ?? NaN));
       const [low, high] = bootstrapMean(ratios, randomFrom(1));
-      return { name, ratio: mean(ratios), low, high, tokensPerSecond: quantile(own, 0.5) };
+      const [least, middle, most] = [0, 0.5, 1].map((share) => quantile(ratios, share));
+      return {
+        name,
+        baseline,
+        ratio: mean(ratios),
+        low,
+        high,
+        least,
+        middle,
+        most,
+        tokensPerSecond: quantile(own, 0.5),
+      };
     });
     if (context.values['json'] === true) {
       console.log(
         JSON.stringify(
           {
             model: model.info.name,
+            fingerprint: model.info.fingerprint,
+            quantisation: model.info.quantisation,
+            architecture: model.info.architecture,
+            reading: model.info.reading,
             threads: model.info.threads,
             device: model.info.device,
             rounds,
@@ -78,11 +96,11 @@ export const benchCommand: Command = {
       return;
     }
     console.log(
-      `${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; mean ratio to the bare pass of the same round, 95 % bootstrap interval`,
+      `${model.info.name}, ${model.info.threads} threads, ${rounds} rounds in turns; mean ratio to the bare pass of the same round, 95 % bootstrap interval, least to most`,
     );
     for (const row of result)
       console.log(
-        `  ${row.name.padEnd(44)}x ${row.ratio.toFixed(2)}  (${row.low.toFixed(2)} to ${row.high.toFixed(2)})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
+        `  ${row.name.padEnd(54)}x ${row.ratio.toFixed(2)}  (${row.low.toFixed(2)} to ${row.high.toFixed(2)}; ${row.least?.toFixed(2) ?? ''} to ${row.most?.toFixed(2) ?? ''})  ${row.tokensPerSecond.toFixed(0)} tokens/s`,
       );
     console.log(
       `  first token of a short prompt through the server: median ${firstTokenMs.median.toFixed(0)} ms, worst ${firstTokenMs.worst.toFixed(0)} ms of ${rounds}`,
@@ -90,44 +108,10 @@ export const benchCommand: Command = {
   },
 };
 
-/** What reading, steering and early exit cost. */
-function engineArms(model: LlamaModel, pack: VectorPack): Arm[] {
-  const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
-  const steering = buildSteering(pack, [{ emotion: pack.emotions[0] ?? '', dose: 0.01 }]);
-  const generation = (options: GenerateOptions) => (): Promise<number> => generate(model, options);
-  return [
-    { name: 'generate, bare', baseline: 'generate, bare', run: generation({}) },
-    {
-      name: 'generate, 1 reading a token',
-      baseline: 'generate, bare',
-      run: generation({ probes: [makeProbe(pack, pack.emotions.slice(0, 1), pack.bestLayer)] }),
-    },
-    {
-      name: `generate, ${pack.emotions.length} readings a token`,
-      baseline: 'generate, bare',
-      run: generation({ probes }),
-    },
-    {
-      name: 'generate, readings and steering',
-      baseline: 'generate, bare',
-      run: generation({ probes, steering }),
-    },
-    {
-      name: `generate, ${sideBySide} replies side by side`,
-      baseline: 'generate, bare',
-      run: () => generate(model, {}, sideBySide),
-    },
-    {
-      name: 'prefill, bare full pass',
-      baseline: 'prefill, bare full pass',
-      run: () => prefill(model, null),
-    },
-    {
-      name: `prefill, all layers to ${pack.bestLayer}, early exit`,
-      baseline: 'prefill, bare full pass',
-      run: () => prefill(model, pack.bestLayer),
-    },
-  ];
+/** The same file, threads and context, in this process. */
+function bareOf({ path, threads, contextLength }: ModelInfo): BareEngine {
+  if (path === null) throw new InvalidInputError('bench: expected a model in a file, got none');
+  return openBare({ path, threads, contextLength, gpuLayers: -1 });
 }
 
 async function measure(arms: readonly Arm[], rounds: number): Promise<Map<string, number[]>> {
@@ -143,36 +127,4 @@ async function measure(arms: readonly Arm[], rounds: number): Promise<Map<string
   }
   bar.end();
   return rates;
-}
-
-/** Replies of one batch, as the rollouts of a study are written. */
-const sideBySide = 8;
-
-/** Tokens per second of replies of 64 greedy tokens, with the short prompt before each. */
-async function generate(model: LlamaModel, options: GenerateOptions, count = 1): Promise<number> {
-  const prompt = await model.tokenize('The old harbour was quiet that evening, and');
-  const requests = Array.from({ length: count }, () => ({ prompt, maxTokens: 64 }));
-  const started = performance.now();
-  const replies = await model.generate(requests, options);
-  const tokens = replies.reduce((sum, reply) => sum + reply.tokens.length, 0);
-  return tokens / ((performance.now() - started) / 1000);
-}
-
-/** Tokens per second over eight texts of 128 random tokens. */
-async function prefill(model: LlamaModel, layer: number | null): Promise<number> {
-  const random = randomFrom(5);
-  const texts = Array.from({ length: 8 }, () =>
-    Int32Array.from({ length: 128 }, () => 100 + Math.floor(random() * 5000)),
-  );
-  const started = performance.now();
-  if (layer === null) {
-    await model.score(texts.map((prompt) => ({ prompt, continuation: Int32Array.of(100) })));
-  } else {
-    await model.capture(texts, {
-      layers: Array.from({ length: layer + 1 }, (_, k) => k),
-      pooling: 'mean',
-      starts: [20],
-    });
-  }
-  return (8 * 128) / ((performance.now() - started) / 1000);
 }
