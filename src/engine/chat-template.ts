@@ -1,4 +1,6 @@
 /** @file Messages to the text that a model was trained on, through the template in its file. */
+import { createContext, runInContext } from 'node:vm';
+
 import { Template } from '@huggingface/jinja';
 
 import { InvalidInputError } from '../errors.ts';
@@ -11,6 +13,17 @@ export interface ChatMessage {
 
 /** Longest template that we render; those in circulation stay below 20,000 characters. */
 const templateLimit = 100_000;
+
+/** Longest time for one rendering, in milliseconds; those in circulation take a few for a long conversation. */
+const timeLimit = 2000;
+const job: { render: () => string } = { render: () => '' };
+const timed = createContext(job);
+
+/** Runs `render` to its end or, whatever loop it is in, to the time limit. */
+function withinTime(render: () => string): string {
+  job.render = render;
+  return String(runInContext('render()', timed, { timeout: timeLimit }));
+}
 
 /**
  * The conversation as one text. With `forReply` (default) it ends where the model's reply begins.
@@ -32,13 +45,21 @@ export function formatChat(
     );
   }
   try {
-    return new Template(info.chatTemplate).render({
-      messages: messages.map(({ role, content }) => ({ role, content })),
-      add_generation_prompt: forReply,
-      bos_token: info.bosText,
-      eos_token: info.eosText,
-    });
+    const { chatTemplate } = info;
+    return withinTime(() =>
+      new Template(chatTemplate).render({
+        messages: messages.map(({ role, content }) => ({ role, content })),
+        add_generation_prompt: forReply,
+        bos_token: info.bosText,
+        eos_token: info.eosText,
+      }),
+    );
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
+      throw new InvalidInputError(
+        `chat template: expected that of ${info.name} to end within ${timeLimit / 1000} s, but it goes on`,
+        { hint: 'the file may be damaged or hostile; get it from its maker' },
+      );
     throw new InvalidInputError(
       `chat template: ${info.name} refused these messages (${cause instanceof Error ? cause.message : String(cause)})`,
       {

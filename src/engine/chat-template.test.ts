@@ -1,0 +1,52 @@
+/** @file Templates come with model files, so from anybody: they end in time, and their faults are told in a sentence. */
+import { performance } from 'node:perf_hooks';
+
+import { expect, test } from 'vitest';
+
+import { InvalidInputError } from '../errors.ts';
+import { formatChat } from './chat-template.ts';
+import { openToyModel } from './toy/model.ts';
+
+await using toy = await openToyModel();
+const infoWith = (chatTemplate: string): Parameters<typeof formatChat>[0] => ({
+  ...toy.info,
+  chatTemplate,
+  bosText: '<s>',
+});
+const messages = [
+  { role: 'user', content: 'How are you?' },
+  { role: 'assistant', content: 'Well.' },
+] as const;
+
+test('a template is rendered with the messages, the marks and what asks for a reply', () => {
+  const template =
+    '{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}';
+  expect(formatChat(infoWith(template), messages)).toBe(
+    '<s>[user] How are you?\n[assistant] Well.\n[assistant]',
+  );
+  expect(formatChat(infoWith(template), messages, { forReply: false })).toBe(
+    '<s>[user] How are you?\n[assistant] Well.\n',
+  );
+});
+
+test.each([
+  ['loops in loops', `${'{% for i in range(100000) %}'.repeat(3)}x${'{% endfor %}'.repeat(3)}`],
+  [
+    'a macro that calls itself twice, 60 deep',
+    '{% macro f(n) %}{% if n > 0 %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}',
+  ],
+])('%s end in time, and the next rendering is right', (_, template) => {
+  const started = performance.now();
+  expect(() => formatChat(infoWith(template), messages)).toThrow(InvalidInputError);
+  expect(performance.now() - started).toBeLessThan(8000);
+  expect(formatChat(infoWith('{{ messages[0].content }}'), messages)).toBe('How are you?');
+});
+
+test.each([
+  ['does not parse', '{% for m in messages %}'],
+  ['refuses the messages', '{{ raise_exception("no assistant first") }}'],
+  ['calls itself for ever', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'],
+])('a template that %s is an InvalidInputError with the model in it', (_, template) => {
+  expect(() => formatChat(infoWith(template), messages)).toThrow(InvalidInputError);
+  expect(() => formatChat(infoWith(template), messages)).toThrow(toy.info.name);
+});
