@@ -7,7 +7,7 @@ import { InvalidInputError } from '../errors.ts';
 import { formatChat } from './chat-template.ts';
 import { openToyModel } from './toy/model.ts';
 
-await using toy = await openToyModel();
+await using toy = openToyModel();
 const infoWith = (chatTemplate: string): Parameters<typeof formatChat>[0] => ({
   ...toy.info,
   chatTemplate,
