@@ -291,6 +291,37 @@ test.each([
   });
 });
 
+test('an answer under way is waited for in its time of grace, and nothing else is', async () => {
+  await with1('openai', { latency: 400, open: { grace: 2000 } }, async (model) => {
+    const stop = new AbortController();
+    const replies = Array.from({ length: 30 }, (_, i) =>
+      model.reply(ask(`${i}`), stop.signal).then(
+        ({ text }) => text,
+        (error: Error) => error.name,
+      ),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const underWay = model.counts.inFlight;
+    const start = performance.now();
+    stop.abort(new Error('enough'));
+    const ended = await Promise.all(replies);
+    expect(performance.now() - start).toBeLessThan(1500);
+    expect(underWay).toBeGreaterThan(0);
+    expect(ended.filter((end) => end !== 'AbortError')).toHaveLength(underWay);
+    expect(model.counts).toMatchObject({ requests: underWay, failed: 0, inFlight: 0 });
+  });
+  await with1('openai', { latency: 5000, open: { grace: 200 } }, async (model) => {
+    const stop = new AbortController();
+    const reply = failure(model.reply(ask('slow'), stop.signal));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = performance.now();
+    stop.abort(new Error('enough'));
+    expect((await reply).name).toBe('AbortError');
+    expect(performance.now() - start).toBeGreaterThan(150);
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
+
 test('a model that was closed answers no more', async () => {
   await with1('openai', { latency: 5000 }, async (model) => {
     const reply = failure(model.reply(ask('x'), never));

@@ -82,6 +82,9 @@ export interface OpenOptions {
   readonly budget?: Budget;
 }
 
+/** After Ctrl-C, what is paid for is waited for so long, in milliseconds. */
+const grace = 5000;
+
 /** Whether a model runs here. */
 export function isLocalName(name: string): boolean {
   return parseModelName(name).provider === 'local';
@@ -151,7 +154,7 @@ class Opener {
     if (this.#asksNothing) return nameOnly(name);
     // Loading the SDK takes a third of a second, which other commands need not wait for.
     const { openRemote } = await import('../providers/remote.ts');
-    const model = openRemote(name, { width: this.#width });
+    const model = openRemote(name, { width: this.#width, grace });
     this.#owned.push(model);
     this.#remotes.push(model);
     return withFirstReplies(withBudget(model, this.#budget, priceOf(model.name, this.#prices)));

@@ -53,6 +53,11 @@ export interface RemoteOptions {
   readonly width?: number;
   /** Longest that one try may take, in milliseconds. @default 120_000 */
   readonly timeout?: number;
+  /**
+   * After the signal of a request fires, how long an answer that is under way is still waited for, in milliseconds: it
+   * is paid for. Nothing new is asked then, and no wait goes on. @default 0
+   */
+  readonly grace?: number;
   /** Gets each warning once. @default a line on stderr */
   readonly onWarning?: (text: string) => void;
   /** Where keys and addresses are. @default process.env */
@@ -90,6 +95,7 @@ class Remote implements RemoteModel {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #timeout: number;
+  readonly #grace: number;
   readonly #onWarning: (text: string) => void;
   readonly #warned = new Set<string>();
   readonly #refused = new Set<Setting>();
@@ -107,6 +113,7 @@ class Remote implements RemoteModel {
     this.#throttle = new Throttle({ width: options.width ?? 32, clock: this.#clock });
     this.width = this.#throttle.width;
     this.#random = options.random ?? Math.random;
+    this.#grace = options.grace ?? 0;
     this.#timeout = options.timeout ?? 120_000;
     this.#onWarning =
       options.onWarning ?? ((text) => process.stderr.write(`limbic: ${this.name}: ${text}\n`));
@@ -173,7 +180,11 @@ class Remote implements RemoteModel {
   async #try(request: ChatRequest, permit: Permit, stop: AbortSignal): Promise<Try> {
     this.#requests++;
     const asked = settingsOf(request, this.#provider, this.#refused);
-    const limit = deadline(this.#timeout, stop);
+    const limit = deadline(this.#timeout, {
+      stop,
+      grace: this.#grace,
+      close: this.#closing.signal,
+    });
     try {
       const result = await this.#ask(request, asked, limit.signal);
       permit.giveBack('good');
@@ -266,26 +277,42 @@ class Remote implements RemoteModel {
   }
 }
 
-/** A signal that fires after so many milliseconds, or with another. Must be cleared. */
+interface Ends {
+  readonly stop: AbortSignal;
+  /** Milliseconds from `stop` on. */
+  readonly grace: number;
+  /** Ends at once. */
+  readonly close: AbortSignal;
+}
+
+/** A signal that fires after so many milliseconds, with `close`, or some time after `stop`. Must be cleared. */
 function deadline(
   milliseconds: number,
-  stop: AbortSignal,
+  { stop, grace, close }: Ends,
 ): { signal: AbortSignal; isOver: () => boolean; clear: () => void } {
   const controller = new AbortController();
   let isOver = false;
-  const onStop = (): void => controller.abort();
+  const end = (): void => controller.abort();
+  let last: NodeJS.Timeout | undefined;
+  const onStop = (): void => {
+    if (grace === 0 || close.aborted) end();
+    else last ??= setTimeout(end, grace);
+  };
   const timer = setTimeout(() => {
     isOver = true;
-    controller.abort();
+    end();
   }, milliseconds);
   stop.addEventListener('abort', onStop, { once: true });
-  if (stop.aborted) controller.abort();
+  close.addEventListener('abort', end, { once: true });
+  if (stop.aborted) onStop();
   return {
     signal: controller.signal,
     isOver: () => isOver,
     clear: () => {
       clearTimeout(timer);
+      clearTimeout(last);
       stop.removeEventListener('abort', onStop);
+      close.removeEventListener('abort', end);
     },
   };
 }
