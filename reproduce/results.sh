@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the studies whose results are committed under results/: summary and report of each, by model.
-# Usage: reproduce/results.sh [MODEL [STUDY]]; about six hours on two quiet cores for all.
+# Usage: [MISSING=1] reproduce/results.sh [MODEL [STUDY]]; MISSING leaves out what is there; about six hours on two quiet cores for all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -e dist/cli/main.js ] || npm run build
@@ -10,6 +10,7 @@ run() {
   local model=$1 study=$2 settings=${3:-} judge=${4:-}
   [ -z "${only_model:-}" ] || [ "$only_model" = "$model" ] || return 0
   [ -z "${only_study:-}" ] || [ "$only_study" = "$study" ] || return 0
+  [ -z "${MISSING:-}" ] || [ ! -e "results/$model/$study.json" ] || return 0
   mkdir -p "results/$model"
   echo "limbic run $study --model $model --set '$settings'${judge:+ --judge $judge}" >&2
   node dist/cli/main.js run "$study" --model "$model" --set "$settings" ${judge:+--judge "$judge"} --yes --json >"results/$model/$study.json.part"
