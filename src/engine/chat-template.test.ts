@@ -38,7 +38,7 @@ test.each([
 ])('%s end in time, and the next rendering is right', (_, template) => {
   const started = performance.now();
   expect(() => formatChat(infoWith(template), messages)).toThrow(InvalidInputError);
-  expect(performance.now() - started).toBeLessThan(8000);
+  expect(performance.now() - started).toBeLessThan(15_000);
   expect(formatChat(infoWith('{{ messages[0].content }}'), messages)).toBe('How are you?');
 });
 

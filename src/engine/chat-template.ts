@@ -14,8 +14,8 @@ export interface ChatMessage {
 /** Longest template that we render; those in circulation stay below 20,000 characters. */
 const templateLimit = 100_000;
 
-/** Longest time for one rendering, in milliseconds; those in circulation take a few for a long conversation. */
-const timeLimit = 2000;
+/** Longest time for one rendering, in milliseconds; those in circulation take a few for a long conversation, but a busy machine may keep one waiting. */
+const timeLimit = 5000;
 const job: { render: () => string } = { render: () => '' };
 const timed = createContext(job);
 
