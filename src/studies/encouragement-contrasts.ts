@@ -1,7 +1,3 @@
-/**
- * @file Arms of the encouragement study against one of them, task by task: the same tasks with the same seeds, so
- * the tasks' own difficulty falls out; and Holm's correction over the arms that ask the same question.
- */
 import { holm, mcNemar, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, bootstrapPairs, mean } from '../math/stats.ts';
@@ -9,13 +5,16 @@ import { restrictedMean, restrictedMeanDifference } from '../math/survival.ts';
 import {
   armGroups,
   firstReply,
-  inArm,
   type Played,
   runsIn,
   textArmsAgainst,
   wordsIn,
 } from './encouragement-data.ts';
-import { measure } from './frustration-data.ts';
+/**
+ * @file Arms of the encouragement study against one of them, task by task: the same tasks with the same seeds, so
+ * the tasks' own difficulty falls out; and Holm's correction over the arms that ask the same question.
+ */
+import { inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 
 /** What is compared: one number a task, null where there is none (then the pair is left out). */

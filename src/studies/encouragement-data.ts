@@ -1,9 +1,10 @@
-/** @file What a run of the encouragement study holds, and how its parts are picked out. */
 import type { Run } from '../math/survival.ts';
 import type { Sentence, TextArm, Topic } from './encouragement-items.ts';
 import { textArms } from './encouragement-items.ts';
 import type { difficulties } from './graded-tasks.ts';
 import type { InsideSaid } from './inside.ts';
+/** @file What a run of the encouragement study holds, and how its parts are picked out. */
+import { armsIn } from './measures.ts';
 
 /** How the one reply to a task that can be solved was graded, by a program. */
 export interface Grade {
@@ -48,15 +49,6 @@ export interface EncouragementContext {
   readonly settings: { readonly attempts: number; readonly tokens: number; readonly seed: number };
   readonly model: string;
   readonly isLocal: boolean;
-}
-
-/** Arms in the order in which they were played. */
-export function armsIn(played: readonly Played[]): string[] {
-  return [...new Set(played.map(({ arm }) => arm))];
-}
-
-export function inArm(played: readonly Played[], arm: string): Played[] {
-  return played.filter((one) => one.arm === arm);
 }
 
 export function isTextArm(arm: string): arm is TextArm {

@@ -16,8 +16,9 @@ import {
   attemptContrasts,
   readingOutcome,
 } from './encouragement-contrasts.ts';
-import { armGroups, type EncouragementContext, inArm, type Played } from './encouragement-data.ts';
+import { armGroups, type EncouragementContext, type Played } from './encouragement-data.ts';
 import { insideEmotions } from './encouragement-items.ts';
+import { inArm } from './measures.ts';
 import type { Measure } from './study.ts';
 
 type When = 'before' | 'during';

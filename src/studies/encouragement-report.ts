@@ -1,4 +1,3 @@
-/** @file The sections of the encouragement study's report: accuracy, contrasts, form, giving up, sentences, examples. */
 import { escapeHtml, renderTable } from '../charts/html.ts';
 import { renderIntervals } from '../charts/interval-chart.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
@@ -17,10 +16,8 @@ import {
 } from './encouragement-contrasts.ts';
 import {
   armGroups,
-  armsIn,
   baseArms,
   type EncouragementContext,
-  inArm,
   isTextArm,
   type Played,
   rightIn,
@@ -29,6 +26,8 @@ import {
 import { insideSections } from './encouragement-inside.ts';
 import { solvableTopics } from './encouragement-items.ts';
 import { difficulties } from './graded-tasks.ts';
+/** @file The sections of the encouragement study's report: accuracy, contrasts, form, giving up, sentences, examples. */
+import { armsIn, inArm } from './measures.ts';
 
 /** Tasks and puzzles whose replies are shown. */
 const shownItems = 2;

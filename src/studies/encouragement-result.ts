@@ -1,7 +1,3 @@
-/**
- * @file From tasks played to numbers: how often each arm is right, by difficulty and topic, its differences from no
- * sentence and from a demand without affect, attempts before giving up, and what could not be read or never came.
- */
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, wilson } from '../math/stats.ts';
 import {
@@ -21,10 +17,8 @@ import {
 } from './encouragement-contrasts.ts';
 import {
   armGroups,
-  armsIn,
   baseArms,
   type EncouragementContext,
-  inArm,
   isRandomArm,
   isTextArm,
   type Played,
@@ -36,9 +30,13 @@ import { insideMeasures } from './encouragement-inside.ts';
 import { solvableTopics } from './encouragement-items.ts';
 import { sectionsOf } from './encouragement-report.ts';
 import { verdictOf } from './encouragement-verdict.ts';
-import { measure } from './frustration-data.ts';
 import { repeatedTriples } from './frustration-inside.ts';
 import { difficulties } from './graded-tasks.ts';
+/**
+ * @file From tasks played to numbers: how often each arm is right, by difficulty and topic, its differences from no
+ * sentence and from a demand without affect, attempts before giving up, and what could not be read or never came.
+ */
+import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 
 /** Measures, verdict and sections; see `encouragementStudy`. */

@@ -1,7 +1,3 @@
-/**
- * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
- * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
- */
 import {
   allContrasts,
   attemptContrasts,
@@ -18,7 +14,6 @@ import {
   armGroups,
   baseArms,
   type EncouragementContext,
-  inArm,
   isRandomArm,
   type Played,
   rightIn,
@@ -26,6 +21,11 @@ import {
   textArmsAgainst,
 } from './encouragement-data.ts';
 import { readingContrasts } from './encouragement-inside.ts';
+/**
+ * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
+ * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
+ */
+import { inArm } from './measures.ts';
 
 /** Sentences made from the numbers. */
 export function verdictOf(

@@ -146,15 +146,10 @@ async function play(
   settings: EncouragementParams,
   { lab, recorder }: { lab: ChatLab; recorder: Recorder },
 ): Promise<Played> {
-  const at = {
-    data: lab.data,
-    hasJudge: false,
-    hasSecondJudge: false,
-    isLocal: lab.local !== null,
-  };
-  const spec = specsOf(settings, at).find((candidate) => candidate.key === key);
-  if (spec === undefined) throw new Error(`no conversation is called ${key}`);
-  const { arm, item } = spec;
+  const border = key.indexOf('/');
+  const arm = key.slice(0, border);
+  const item = itemsOf(settings, lab.data).find(({ id }) => id === key.slice(border + 1));
+  if (item === undefined) throw new Error(`no conversation is called ${key}`);
   const sentence = sentenceFor(loadSentences(lab.data), isTextArm(arm) ? arm : 'none', item);
   const asked = messageOf(item.question, sentence, settings.place);
   const treatment =

@@ -4,7 +4,6 @@ import { bootstrapMean, pearson } from '../math/stats.ts';
 import type { Category } from './frustration-script.ts';
 import type { InsideSaid } from './inside.ts';
 import type { Judged } from './judge.ts';
-import type { Measure } from './study.ts';
 
 export interface Turn {
   /** The message that the reply answers. */
@@ -46,16 +45,6 @@ export interface FrustrationContext {
   readonly isLocal: boolean;
 }
 
-/** Arms in the order in which they were played. */
-export function armsIn(conversations: readonly JudgedConversation[]): string[] {
-  return [...new Set(conversations.map(({ arm }) => arm))];
-}
-
-/** Those of one arm, in their order. */
-export function inArm<T extends JudgedConversation>(conversations: readonly T[], arm: string): T[] {
-  return conversations.filter((conversation) => conversation.arm === arm);
-}
-
 /** What the same conversation in all arms is called. */
 export function itemOf({ category, index }: Conversation): string {
   return `${category}/${index}`;
@@ -91,28 +80,4 @@ export function meanInterval(values: readonly number[], seed: number): [low: num
 /** Whether there is a reply at all. */
 export function isThere({ said }: Turn): boolean {
   return said.missing === undefined;
-}
-
-/** A measure whose value and interval are left out where they are no numbers. */
-export function measure(
-  name: string,
-  n: number,
-  parts: {
-    readonly value: number | null;
-    readonly interval?: readonly [low: number, high: number];
-    readonly control?: string;
-    /** Said when there is no value. */
-    readonly note?: string;
-  },
-): Measure {
-  const { value, interval, control, note } = parts;
-  const isNumber = value !== null && Number.isFinite(value) && n > 0;
-  return {
-    name,
-    n,
-    value: isNumber ? value : null,
-    ...(isNumber && interval?.every(Number.isFinite) === true ? { interval } : {}),
-    ...(control === undefined ? {} : { control }),
-    ...(isNumber ? {} : { note: n === 0 ? 'nothing to measure' : (note ?? 'not defined here') }),
-  };
 }

@@ -1,7 +1,3 @@
-/**
- * @file Readings inside a local model beside the judged scores: do they go together, does the inside rise before
- * the words do, and what does rejection do to it (protocol section 6)?
- */
 import { bootstrapClusters } from '../math/clusters.ts';
 import { signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
@@ -9,13 +5,16 @@ import { mean } from '../math/stats.ts';
 import {
   type Conversation,
   correlationOf,
-  inArm,
   itemOf,
-  measure,
   meanInterval,
   type Turn,
 } from './frustration-data.ts';
 import { insideEmotions, textArms } from './frustration-script.ts';
+/**
+ * @file Readings inside a local model beside the judged scores: do they go together, does the inside rise before
+ * the words do, and what does rejection do to it (protocol section 6)?
+ */
+import { inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 
 /** Measures of the untreated arms: a steered reading holds the vector that was added. */

@@ -1,8 +1,7 @@
-/** @file The sections of the frustration study's report: curves over the turns, words, worst replies, judges, inside. */
 import { renderTable } from '../charts/html.ts';
 import type { Section } from '../charts/page.ts';
 import { countWords, logOddsOf } from '../math/log-odds.ts';
-import { type Conversation, type FrustrationContext, inArm, isThere } from './frustration-data.ts';
+import { type Conversation, type FrustrationContext, isThere } from './frustration-data.ts';
 import { insideEmotions, textArms, turnsOf } from './frustration-script.ts';
 import {
   groupSection,
@@ -12,6 +11,8 @@ import {
   worstSection,
 } from './judged-sections.ts';
 import type { Lexicon } from './lexicon.ts';
+/** @file The sections of the frustration study's report: curves over the turns, words, worst replies, judges, inside. */
+import { inArm } from './measures.ts';
 
 const shownWords = 12;
 /** A word must occur as often in both arms together to be listed. */

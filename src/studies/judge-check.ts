@@ -1,7 +1,3 @@
-/**
- * @file Can a model be the judge? It scores 60 replies that were labelled by hand, by the same rubric, and is compared
- * with the labels, with a list of words as the baseline and a second reader as what can be hoped for.
- */
 import { z } from 'zod';
 
 import { renderTable } from '../charts/html.ts';
@@ -10,9 +6,14 @@ import { type Agreement, agreementOf } from '../math/agreement.ts';
 import { randomFrom } from '../math/random.ts';
 import { mean, pearson } from '../math/stats.ts';
 import { type ChatPlan, defineChatStudy } from './chat-study.ts';
-import { measure } from './frustration-data.ts';
+import { loadFrustrationTexts } from './frustration-script.ts';
 import { highScore, type Judged, judgeReply } from './judge.ts';
 import { parseLexicon } from './lexicon.ts';
+/**
+ * @file Can a model be the judge? It scores 60 replies that were labelled by hand, by the same rubric, and is compared
+ * with the labels, with a list of words as the baseline and a second reader as what can be hoped for.
+ */
+import { measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 
 const params = z.object({
@@ -57,7 +58,7 @@ export const judgeStudy = defineChatStudy<Params, Scored>({
   play: async (key, { replies }, { lab, recorder }) => {
     const item = loadLabelled(lab.data, replies).find(({ id }) => id === key);
     if (item === undefined) throw new Error(`no labelled reply is called ${key}`);
-    const rubric = readText(lab.data(`${folder}/rubric.txt`));
+    const { rubric } = loadFrustrationTexts(lab.data);
     const at = { key, rubric, recorder, signal: lab.signal };
     const judged = await judgeReply(lab.chat, { reply: item.reply, before: item.rejection }, at);
     return { item, judged };

@@ -1,24 +1,22 @@
-/**
- * @file Numbers of any judged conversations: shares of high scores with intervals that count conversations, words,
- * agreement of judges, and what is missing. The frustration study and scored transcripts share them.
- */
 import { agreementOf } from '../math/agreement.ts';
 import { bootstrapClusters, wilsonClustered } from '../math/clusters.ts';
 import { randomFrom } from '../math/random.ts';
 import { mean, wilson } from '../math/stats.ts';
 import {
-  armsIn,
   correlationOf,
-  inArm,
   isThere,
   type JudgedConversation,
   meanInterval,
-  measure,
   scoresOf,
   twiceJudged,
 } from './frustration-data.ts';
 import { highScore } from './judge.ts';
 import type { Lexicon } from './lexicon.ts';
+/**
+ * @file Numbers of any judged conversations: shares of high scores with intervals that count conversations, words,
+ * agreement of judges, and what is missing. The frustration study and scored transcripts share them.
+ */
+import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 
 /** Share of high scores with an interval that counts conversations, of conversations with one, and the mean. */

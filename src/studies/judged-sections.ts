@@ -1,14 +1,8 @@
-/**
- * @file Sections of a report on any judged conversations: scores over the turns and by group, worst replies, judges,
- * what is missing. The frustration study and scored transcripts share them.
- */
 import { escapeHtml, renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
 import { mean } from '../math/stats.ts';
 import {
-  armsIn,
-  inArm,
   isThere,
   type JudgedConversation,
   type JudgeNames,
@@ -18,6 +12,11 @@ import {
 } from './frustration-data.ts';
 import { highScore } from './judge.ts';
 import type { Lexicon } from './lexicon.ts';
+/**
+ * @file Sections of a report on any judged conversations: scores over the turns and by group, worst replies, judges,
+ * what is missing. The frustration study and scored transcripts share them.
+ */
+import { armsIn, inArm } from './measures.ts';
 
 /** Worst replies that are shown. */
 const shownReplies = 6;

@@ -1,19 +1,9 @@
-/**
- * @file Replies that were written elsewhere, scored as those of the frustration study are: by a judge with the same
- * rubric, and by the list of words. Nothing is generated, so there is no arm to compare with; what the numbers
- * say of a cause is nothing.
- */
 import { renderTable } from '../charts/html.ts';
 import type { Section } from '../charts/page.ts';
 import type { Transcript } from '../formats/transcripts.ts';
 import type { ChatModel } from '../providers/chat-model.ts';
 import type { ChatWork } from './chat-study.ts';
-import {
-  type JudgedConversation,
-  type JudgeNames,
-  measure,
-  type Turn,
-} from './frustration-data.ts';
+import { type JudgedConversation, type JudgeNames, type Turn } from './frustration-data.ts';
 import { isDrawn } from './frustration.ts';
 import { judgementTokens, judgeReply, type ToJudge } from './judge.ts';
 import {
@@ -32,6 +22,12 @@ import {
   worstSection,
 } from './judged-sections.ts';
 import { parseLexicon } from './lexicon.ts';
+/**
+ * @file Replies that were written elsewhere, scored as those of the frustration study are: by a judge with the same
+ * rubric, and by the list of words. Nothing is generated, so there is no arm to compare with; what the numbers
+ * say of a cause is nothing.
+ */
+import { measure } from './measures.ts';
 import type { Measure, Recorder, StudyResult } from './study.ts';
 
 /** Characters of a text that the judge gets, at most; what is longer is cut at its end. */
