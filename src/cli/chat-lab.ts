@@ -12,6 +12,7 @@ import { chatWithLocal } from '../providers/local.ts';
 import { formatModelName, type ModelName, parseModelName } from '../providers/model-name.ts';
 import { type GivenPrices, parsePrices, priceOf } from '../providers/prices.ts';
 import type { RemoteCounts, RemoteModel } from '../providers/remote.ts';
+import { Turns } from '../providers/turns.ts';
 import type { ChatLab } from '../studies/chat-study.ts';
 import { openCalibrated } from './calibrate.ts';
 import { type Context, type Option, text, wholeNumber } from './command.ts';
@@ -140,6 +141,7 @@ class Opener {
   readonly #owned: AsyncDisposable[] = [];
   readonly #remotes: RemoteModel[] = [];
   readonly #here = new Map<string, LlamaModel>();
+  readonly #turns = new Turns();
 
   constructor(context: Pick<Context, 'values' | 'signal'>, options: OpenOptions) {
     const { values } = context;
@@ -165,7 +167,7 @@ class Opener {
     const { model, pack } = await openCalibrated(this.#named(name));
     this.#owned.push(model);
     this.#here.set(name, model);
-    return { chat: chatWithLocal(model), pack };
+    return { chat: chatWithLocal(model, { turns: this.#turns }), pack };
   }
 
   async judges({
@@ -209,7 +211,7 @@ class Opener {
       this.#owned.push(model);
       this.#here.set(parsed.name, model);
     }
-    return chatWithLocal(model, { reuse: true });
+    return chatWithLocal(model, { reuse: true, turns: this.#turns });
   }
 
   #named(model: string): Pick<Context, 'values' | 'signal'> {

@@ -93,7 +93,7 @@ export async function runStudy(
 }
 
 function inOneLine({ name, summary, source }: AnyStudy): string {
-  return `  ${name.padEnd(12)}${summary} (${source})`;
+  return `  ${name.padEnd(15)}${summary} (${source})`;
 }
 
 /** What `--set` takes, with the defaults and what `--quick` makes of them. */

@@ -50,8 +50,8 @@ export interface ReadingPlan {
 
 /** Restricts sampling to a GBNF grammar. */
 export interface GrammarState {
-  /** Sets the logits of tokens that the grammar forbids now to -Infinity, in place. */
-  mask(logits: Float32Array): void;
+  /** Which of the tokens the grammar allows now: 1 or 0 for each. */
+  allowed(tokens: Int32Array): Uint8Array;
   accept(token: number): void;
   dispose(): void;
 }

@@ -13,10 +13,13 @@ import type {
   Thermostat,
 } from './engine.ts';
 import { createReader, type Reader } from './runner.ts';
-import { alternatives, logSumExp, pick } from './sampling.ts';
+import { alternatives, largest, logSumExp, pick } from './sampling.ts';
 import type { Sequence } from './sequence-pool.ts';
 
 type Vectors = ReadonlyMap<number, Float32Array>;
+
+/** Most probable tokens that a grammar is asked about before all others. */
+const likely = 64;
 
 /** Steering without vectors. */
 export const bare = 'bare';
@@ -195,7 +198,7 @@ export class Reply {
       this.stopReason = 'length';
       return;
     }
-    const token = pick(this.#shaped(logits), request, this.#random);
+    const token = this.#pick(logits);
     if (this.#backend.isEnd(token)) {
       this.stopReason = 'end';
       return;
@@ -232,14 +235,28 @@ export class Reply {
     this.#grammar = null;
   }
 
-  #shaped(logits: Float32Array): Float32Array {
+  #pick(logits: Float32Array): number {
+    const { request } = this;
+    const biased = this.#biased(logits);
+    const grammar = this.#grammar;
+    if (grammar === null) return pick(biased, request, this.#random);
+    // To ask the grammar about every token of the vocabulary takes longer than to decode one.
+    if ((request.temperature ?? 0) <= 0) {
+      const best = largest(biased, likely).filter((token) => biased[token] !== -Infinity);
+      const first = firstAllowed(grammar, Int32Array.from(best));
+      if (first !== undefined) return first;
+    }
+    const allowed = grammar.allowed(Int32Array.from(biased, (_, token) => token));
+    const masked = biased.map((logit, token) => (allowed[token] === 1 ? logit : -Infinity));
+    return pick(masked, request, this.#random);
+  }
+
+  #biased(logits: Float32Array): Float32Array {
     const { logitBias } = this.request;
-    if (this.#grammar === null && logitBias === undefined) return logits;
-    const shaped = logits.slice();
-    for (const [token, bias] of logitBias ?? [])
-      shaped[token] = (shaped[token] ?? -Infinity) + bias;
-    this.#grammar?.mask(shaped);
-    return shaped;
+    if (logitBias === undefined) return logits;
+    const biased = logits.slice();
+    for (const [token, bias] of logitBias) biased[token] = (biased[token] ?? -Infinity) + bias;
+    return biased;
   }
 
   /** Adds text; true (and the text cut) if a stop string is complete now. */
@@ -255,6 +272,11 @@ export class Reply {
     }
     return false;
   }
+}
+
+function firstAllowed(grammar: GrammarState, tokens: Int32Array): number | undefined {
+  const allowed = grammar.allowed(tokens);
+  return tokens.find((_, i) => allowed[i] === 1);
 }
 
 /** The exponential mean that halves the weight of a reading every `halfLife` tokens. */

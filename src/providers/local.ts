@@ -6,6 +6,7 @@ import { chatTokens } from '../engine/chat-template.ts';
 import type { Generated, Model, Probe, Steering, Thermostat } from '../engine/engine.ts';
 import { grammarOfSchema } from '../engine/json-grammar.ts';
 import type { ChatModel, ChatReply, ChatRequest } from './chat-model.ts';
+import { Turns } from './turns.ts';
 
 /** What is done to the residual stream while a reply is read and written. */
 export interface Treatment {
@@ -39,9 +40,13 @@ const width = 8;
 
 /**
  * Talks to an open model. `reuse` keeps what the cache holds of a beginning that requests share (a judge's
- * instructions), at the price of other rounding. Closing it closes the model.
+ * instructions), at the price of other rounding. Models that compute on the same cores share their `turns`. Closing
+ * it closes the model.
  */
-export function chatWithLocal(model: Model, { reuse = false } = {}): LocalChat {
+export function chatWithLocal(
+  model: Model,
+  { reuse = false, turns = new Turns() }: { reuse?: boolean; turns?: Turns } = {},
+): LocalChat {
   const generate = async (
     { messages, maxTokens, temperature, seed, schema }: ChatRequest,
     options: Treatment & { probes?: readonly Probe[]; signal: AbortSignal },
@@ -49,7 +54,9 @@ export function chatWithLocal(model: Model, { reuse = false } = {}): LocalChat {
     const prompt = await chatTokens(model, messages);
     const grammar = schema === undefined ? {} : { grammar: grammarOfSchema(schema) };
     const request = { prompt, maxTokens, temperature, topP: nucleus, seed, ...grammar };
-    const [reply] = await model.generate([request], { ...options, reuse });
+    const write = async (): Promise<Generated[]> =>
+      model.generate([request], { ...options, reuse });
+    const [reply] = await turns.take(model, write, options.signal);
     if (reply === undefined) throw new Error('one request gives one reply');
     return { reply, read: prompt.length };
   };

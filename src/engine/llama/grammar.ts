@@ -7,6 +7,7 @@ import type { Binding, Pointer } from './binding.ts';
 
 /** Bytes of one llama_token_data: int32 id, float logit, float p. */
 const candidateBytes = 12;
+const candidateWords = candidateBytes / 4;
 
 /** Parses a grammar whose root rule is `root`; throws InvalidInputError if the library refuses it. */
 export function createGrammar(
@@ -22,24 +23,18 @@ export function createGrammar(
     );
   }
   const memory = koffi.alloc('uint8', vocabulary * candidateBytes) as unknown as Pointer;
-  const view = new DataView(koffi.view(memory, vocabulary * candidateBytes));
+  const bytes = koffi.view(memory, vocabulary * candidateBytes);
+  const ids = new Int32Array(bytes);
+  const logits = new Float32Array(bytes);
   return {
-    mask(logits: Float32Array): void {
-      for (let id = 0; id < vocabulary; id++) {
-        view.setInt32(id * candidateBytes, id, true);
-        view.setFloat32(id * candidateBytes + 4, logits[id] ?? 0, true);
+    allowed(tokens: Int32Array): Uint8Array {
+      for (let i = 0; i < tokens.length; i++) {
+        ids[i * candidateWords] = tokens[i] ?? 0;
+        logits[i * candidateWords + 1] = 0;
       }
-      binding.samplerApply(sampler, {
-        data: memory,
-        size: vocabulary,
-        selected: -1,
-        sorted: false,
-      });
-      for (let i = 0; i < vocabulary; i++) {
-        if (view.getFloat32(i * candidateBytes + 4, true) === -Infinity) {
-          logits[view.getInt32(i * candidateBytes, true)] = -Infinity;
-        }
-      }
+      const size = tokens.length;
+      binding.samplerApply(sampler, { data: memory, size, selected: -1, sorted: false });
+      return Uint8Array.from(tokens, (_, i) => Number(logits[i * candidateWords + 1] === 0));
     },
     accept(token: number): void {
       binding.samplerAccept(sampler, token);
