@@ -23,7 +23,10 @@ export interface Steering {
   readonly phase?: 'all' | 'reply';
 }
 
-/** Directions read at one layer: value k = (residual . direction k - bias k) * scale. */
+/**
+ * Directions read at one layer: value k = (residual . direction k - bias k) * scale. Not to be changed after its first
+ * use: engines keep what they made of it, and the same probe asked again is cheaper than a new one.
+ */
 export interface Probe {
   readonly layer: number;
   /** [count, width], row-major. */

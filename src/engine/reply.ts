@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { InvalidInputError, ShapeError } from '../errors.ts';
+import { logSumExp } from '../math/kernels.ts';
 import { type Random, randomFrom } from '../math/random.ts';
 import type { Backend, GrammarState } from './backend.ts';
 import type {
@@ -13,7 +14,7 @@ import type {
   Thermostat,
 } from './engine.ts';
 import { createReader, type Reader } from './runner.ts';
-import { alternatives, largest, logSumExp, pick } from './sampling.ts';
+import { alternatives, largest, pick } from './sampling.ts';
 import type { Sequence } from './sequence-pool.ts';
 
 type Vectors = ReadonlyMap<number, Float32Array>;

@@ -4,6 +4,7 @@
  * scoring in scoring.ts.
  */
 import { InvalidInputError, ShapeError } from '../errors.ts';
+import { Projection } from '../math/kernels.ts';
 import type { Backend } from './backend.ts';
 import type { CallOptions, Captured, CaptureOptions, Probe, ProjectOptions } from './engine.ts';
 import { createPool, type Span } from './pooling.ts';
@@ -177,6 +178,17 @@ export interface Reader {
   read(row: number, out: Float32Array, at: number): void;
 }
 
+const projections = new WeakMap<Float32Array, Projection>();
+
+/** What was made of these directions when they were first read. */
+function projectionOf(directions: Float32Array, width: number): Projection {
+  const known = projections.get(directions);
+  if (known?.width === width) return known;
+  const made = new Projection(directions, width);
+  projections.set(directions, made);
+  return made;
+}
+
 /** Checks probes against the backend's shape and prepares the reading. */
 export function createReader(backend: Backend, probes: readonly Probe[]): Reader {
   const { width } = backend.info;
@@ -193,29 +205,11 @@ export function createReader(backend: Backend, probes: readonly Probe[]): Reader
     read(row: number, out: Float32Array, at: number): void {
       let target = at;
       for (const { layer, directions, bias, scale } of probes) {
-        const rows = backend.residual(layer);
-        // Copied out of native memory once: reads from an external buffer are slower.
-        const residual = rows.slice(row * width, (row + 1) * width);
-        for (let k = 0; k < bias.length; k++) {
-          out[target++] = (dotAt(directions, k * width, residual) - (bias[k] ?? 0)) * scale;
-        }
+        const residual = backend.residual(layer).subarray(row * width, (row + 1) * width);
+        const dots = projectionOf(directions, width).of(residual);
+        for (let k = 0; k < bias.length; k++)
+          out[target++] = ((dots[k] ?? NaN) - (bias[k] ?? NaN)) * scale;
       }
     },
   };
-}
-
-/** Dot product of a row of a matrix with a vector; four sums so that the processor can overlap them. */
-function dotAt(matrix: Float32Array, offset: number, vector: Float32Array): number {
-  // The hottest loop of reading: indices stay in range, so the casts replace a branch a value.
-  const n = vector.length;
-  const end = n - (n % 4);
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0, k = offset; i < end; i += 4, k += 4) {
-    a += (matrix[k] as number) * (vector[i] as number);
-    b += (matrix[k + 1] as number) * (vector[i + 1] as number);
-    c += (matrix[k + 2] as number) * (vector[i + 2] as number);
-    d += (matrix[k + 3] as number) * (vector[i + 3] as number);
-  }
-  for (let i = end; i < n; i++) a += (matrix[offset + i] as number) * (vector[i] as number);
-  return a + b + c + d;
 }

@@ -1,18 +1,7 @@
 /** @file Choosing the next token from logits without sorting the vocabulary. */
+import { indexOfLargest, logSumExp } from '../math/kernels.ts';
 import type { Random } from '../math/random.ts';
 import type { Sampling, TokenChoice } from './engine.ts';
-
-/** log(sum(exp(logits))), in nats; -Infinity if all are. */
-export function logSumExp(logits: Float32Array): number {
-  // Indices stay in range; a loop over the values themselves takes twice as long.
-  const n = logits.length;
-  let max = -Infinity;
-  for (let i = 0; i < n; i++) if ((logits[i] as number) > max) max = logits[i] as number;
-  if (max === -Infinity) return max;
-  let sum = 0;
-  for (let i = 0; i < n; i++) sum += Math.exp((logits[i] as number) - max);
-  return max + Math.log(sum);
-}
 
 /** Indices of the `count` largest values, largest first; ties keep the lower index. */
 export function largest(values: Float32Array, count: number): number[] {
@@ -36,7 +25,7 @@ const candidateLimit = 1024;
 /** Picks a token id; greedy at temperature 0. -Infinity marks forbidden tokens. */
 export function pick(logits: Float32Array, sampling: Sampling, random: Random): number {
   const temperature = sampling.temperature ?? 0;
-  if (temperature <= 0) return largest(logits, 1)[0] ?? 0;
+  if (temperature <= 0) return Math.max(0, indexOfLargest(logits));
   const { topK = 0, topP = 1, minP = 0 } = sampling;
   if (topK <= 0 && topP >= 1 && minP <= 0) return pickFromAll(logits, temperature, random);
   const ids = largest(logits, Math.min(topK || candidateLimit, candidateLimit));

@@ -4,10 +4,10 @@
  * common beginning: they are computed once and copied.
  */
 import { InvalidInputError } from '../errors.ts';
+import { logSumExp } from '../math/kernels.ts';
 import type { Backend } from './backend.ts';
 import type { CallOptions, ScoreRequest } from './engine.ts';
 import { assertFits, breathe, withSteering } from './runner.ts';
-import { logSumExp } from './sampling.ts';
 
 /** Shorter common beginnings are not worth a copy. */
 const shortestShared = 16;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
 import type { GeneratedToken } from '../engine.ts';
+import { SentProbes } from './kept-probes.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
 
 interface Waiting {
@@ -30,6 +31,7 @@ export class HostClient implements AsyncDisposable {
   #opening: Promise<Answer> | undefined;
   #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  #sent = new SentProbes();
   #lastWords = '';
   #closed = false;
 
@@ -87,6 +89,7 @@ export class HostClient implements AsyncDisposable {
       execArgv: [],
     });
     this.#child = child;
+    this.#sent = new SentProbes();
     this.#lastWords = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#lastWords = (this.#lastWords + text).slice(-lastWordsLength);
@@ -129,11 +132,18 @@ export class HostClient implements AsyncDisposable {
     try {
       return await new Promise<Answer>((resolve, reject) => {
         this.#waiting.set(id, { resolve, reject, listeners });
-        this.#post({ type: 'call', id, call });
+        this.#post({ type: 'call', id, ...this.#withoutProbes(call) });
       });
     } finally {
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  /** What travels: the probes beside the call, each of them once. */
+  #withoutProbes(call: Call): Pick<Extract<ToHost, { type: 'call' }>, 'call' | 'probes'> {
+    if (call.name !== 'project' && call.name !== 'generate') return { call };
+    const probes = this.#sent.message(call.options.probes ?? []);
+    return { call: { ...call, options: { ...call.options, probes: [] } } as Call, probes };
   }
 
   #post(message: ToHost): void {

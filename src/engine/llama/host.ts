@@ -13,10 +13,12 @@ import { selfTest } from '../self-test.ts';
 import { LlamaBackend } from './backend.ts';
 import { bind } from './binding.ts';
 import { describeDevice, quietLog } from './device.ts';
+import { ReceivedProbes } from './kept-probes.ts';
 import { findLibrary } from './library.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
 
 let engine: { backend: Backend; scheduler: Scheduler } | undefined;
+const received = new ReceivedProbes();
 const aborts = new Map<number, AbortController>();
 
 function send(message: FromHost): void {
@@ -98,13 +100,19 @@ async function handle(id: number, call: Call): Promise<void> {
   }
 }
 
+/** The call with its probes. */
+function whole({ call, probes }: Extract<ToHost, { type: 'call' }>): Call {
+  if (probes === undefined || (call.name !== 'project' && call.name !== 'generate')) return call;
+  return { ...call, options: { ...call.options, probes: received.of(probes) } } as Call;
+}
+
 process.on('message', (message: ToHost) => {
   if (message.type === 'abort') {
     aborts.get(message.id)?.abort();
     return;
   }
   aborts.set(message.id, new AbortController());
-  void handle(message.id, message.call);
+  void handle(message.id, whole(message));
 });
 // The parent decides when to stop: Ctrl-C in the terminal reaches this process too.
 process.on('SIGINT', () => {});

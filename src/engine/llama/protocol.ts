@@ -14,6 +14,7 @@ import type {
   ScoreRequest,
   CallOptions,
 } from '../engine.ts';
+import type { ProbeMessage } from './kept-probes.ts';
 
 /** What cannot travel: functions and signals. */
 type Wire<T> = Omit<T, 'signal' | 'onProgress' | 'onToken'>;
@@ -80,7 +81,13 @@ export type Answer =
   | LensResult[];
 
 export type ToHost =
-  | { readonly type: 'call'; readonly id: number; readonly call: Call }
+  | {
+      readonly type: 'call';
+      readonly id: number;
+      readonly call: Call;
+      /** The probes of the call, which itself travels without them. */
+      readonly probes?: ProbeMessage;
+    }
   | { readonly type: 'abort'; readonly id: number };
 
 export type FromHost =

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+
+import { describe, expect, test } from 'vitest';
+import openWabt from 'wabt';
+
+import { kernelsWasm } from './kernels-wasm.ts';
+import { indexOfLargest, logSumExp, Projection } from './kernels.ts';
+import { randomFrom } from './random.ts';
+
+const random = randomFrom(1);
+const numbers = (count: number, size = 1): Float32Array =>
+  Float32Array.from({ length: count }, () => (random() - 0.5) * size);
+
+test('the committed bytes are those of kernels.wat', async () => {
+  const wabt = await openWabt();
+  const source = readFileSync(new URL('kernels.wat', import.meta.url), 'utf8');
+  const module = wabt.parseWat('kernels.wat', source);
+  expect(kernelsWasm).toBe(Buffer.from(module.toBinary({}).buffer).toString('base64'));
+});
+
+describe('projection', () => {
+  test.each([
+    [1, 1],
+    [3, 5],
+    [4, 8],
+    [5, 9],
+    [171, 576],
+    [13, 1152],
+  ])('%i directions of %i numbers, against sums in double precision', (count, width) => {
+    const directions = numbers(count * width);
+    const projection = new Projection(directions, width);
+    for (let repeat = 0; repeat < 2; repeat++) {
+      const row = numbers(width, 10);
+      const got = projection.of(row);
+      expect(got).toHaveLength(count);
+      for (let k = 0; k < count; k++) {
+        let [sum, size] = [0, 0];
+        for (let i = 0; i < width; i++) {
+          const term = (directions[k * width + i] ?? NaN) * (row[i] ?? NaN);
+          sum += term;
+          size += Math.abs(term);
+        }
+        expect(Math.abs((got[k] ?? NaN) - sum)).toBeLessThanOrEqual(size * 2e-6);
+      }
+    }
+  });
+
+  test('refuses directions that are not whole rows', () => {
+    expect(() => new Projection(new Float32Array(7), 3)).toThrow('expected 9');
+  });
+});
+
+describe('logSumExp', () => {
+  const reference = (values: Float32Array): number => {
+    const top = values.reduce((max, value) => Math.max(max, value));
+    return top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  };
+
+  test.each([1, 2, 3, 4, 5, 100, 49_152, 70_001])('of %i logits', (count) => {
+    for (const size of [0.01, 1, 30, 1000]) {
+      const values = numbers(count, size);
+      expect(Math.abs(logSumExp(values) - reference(values))).toBeLessThan(
+        1e-6 * Math.max(1, Math.abs(reference(values))),
+      );
+    }
+  });
+
+  test('forbidden logits count for nothing', () => {
+    expect(logSumExp(Float32Array.of(-Infinity, 2, -Infinity, 2, -Infinity))).toBeCloseTo(
+      2 + Math.LN2,
+      6,
+    );
+    expect(logSumExp(Float32Array.of(-Infinity, -Infinity))).toBe(-Infinity);
+    expect(logSumExp(new Float32Array(0))).toBe(-Infinity);
+    expect(logSumExp(Float32Array.of(NaN, 1))).toBeNaN();
+  });
+});
+
+test('the index of the largest value, the first of equals', () => {
+  for (const count of [1, 5, 49_153]) {
+    const values = numbers(count, 50);
+    expect(indexOfLargest(values)).toBe(
+      values.indexOf(values.reduce((top, value) => Math.max(top, value))),
+    );
+  }
+  expect(indexOfLargest(Float32Array.of(1, 7, 3, 7))).toBe(1);
+  expect(indexOfLargest(Float32Array.of(-Infinity, -Infinity))).toBe(0);
+  expect(indexOfLargest(new Float32Array(0))).toBe(-1);
+});
