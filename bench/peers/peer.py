@@ -167,27 +167,236 @@ class Transformers:
 
     def generation(self):
         """Token ids of a greedy reply under steering, read at every token."""
-        torch, work = self.torch, self.work
         readings = []
-        unsteer = self.steer()
         handle = self.hooked(
-            work.read_layer, lambda hidden: readings.append(hidden[0].float() @ self.directions.T)
+            self.work.read_layer,
+            lambda hidden: readings.append(hidden[0].float() @ self.directions.T),
         )
+        try:
+            return self.write(readings.pop)
+        finally:
+            handle.remove()
+
+    def write(self, reading):
+        """Greedy tokens under steering; takes the reading of each as soon as it is there."""
+        torch, work = self.torch, self.work
+        unsteer = self.steer()
         tokens, ids, past = [], torch.tensor([work.prompt]), None
         try:
             for _ in range(work.reply_tokens):
                 out = self.model(input_ids=ids, past_key_values=past, use_cache=True)
                 past = out.past_key_values
+                assert reading().shape[-1] == len(work.directions)
                 tokens.append(int(out.logits[0, -1].argmax()))
                 ids = torch.tensor([[tokens[-1]]])
         finally:
-            handle.remove()
             unsteer()
-        assert len(readings) == work.reply_tokens
         return tokens
 
 
-TOOLS = {"transformers": Transformers}
+class Repeng(Transformers):
+    """repeng: its own collection of hidden states, its ControlModel for steering."""
+
+    does = {
+        "extraction": "its batched_get_hiddens: the last token of each text only, of a whole pass",
+        "generation": "steering by its ControlModel; it has no readings, so they are a hook of ours",
+    }
+
+    def extraction(self):
+        from repeng.extract import batched_get_hiddens
+        from transformers import BatchEncoding
+
+        torch, work = self.torch, self.work
+        batches = {part[0]: (part, ids, mask) for part, ids, mask in work.batches(self.size)}
+        order = [k for part, _ids, _mask in batches.values() for k in part]
+
+        def tokenizer(texts, **_options):
+            _part, ids, mask = batches[texts[0]]
+            return BatchEncoding(
+                {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+            )
+
+        batched_get_hiddens(self.model, tokenizer, order, work.layers, self.size)
+
+    def steer(self):
+        from repeng import ControlModel
+
+        control = ControlModel(self.model, list(self.steps))
+        control.set_raw_control(self.steps)
+
+        def remove():
+            control.reset()
+            control.unwrap()
+
+        return remove
+
+
+class SteeringVectors(Transformers):
+    """steering-vectors: its record_activations and its SteeringVector."""
+
+    does = {
+        "extraction": "its record_activations of all layers up to two thirds, means by us, whole pass",
+        "generation": "steering by its SteeringVector, readings by its record_activations",
+    }
+
+    def extraction(self):
+        from steering_vectors import record_activations
+
+        torch, work = self.torch, self.work
+        means = torch.zeros(len(work.texts), len(work.layers), work.directions.shape[1])
+        for part, ids, mask in work.batches(self.size):
+            weights = torch.from_numpy(mask).float()
+            weights[:, : work.start] = 0
+            weights /= weights.sum(1, keepdim=True)
+            with record_activations(self.model, layer_nums=work.layers) as recorded:
+                self.model.model(
+                    input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)
+                )
+            for slot, layer in enumerate(work.layers):
+                hidden = recorded[layer][0].float()
+                means[part, slot] = torch.einsum("btw,bt->bw", hidden, weights)
+        return means
+
+    def steer(self):
+        from steering_vectors import SteeringVector
+
+        return SteeringVector(self.steps).patch_activations(self.model).remove
+
+    def generation(self):
+        from steering_vectors import record_activations
+
+        work = self.work
+        with record_activations(self.model, layer_nums=[work.read_layer]) as recorded:
+            tokens = self.write(
+                lambda: (recorded[work.read_layer].pop()[0].float() @ self.directions.T)
+            )
+        return tokens
+
+
+class TransformerLens(Transformers):
+    """TransformerLens: its bridge around the model of transformers, its cache and its hooks."""
+
+    does = {
+        "extraction": "its run_with_cache of all layers up to two thirds, stopped there, means by us",
+        "generation": "its generate, with steering and readings by its hooks",
+    }
+
+    def use(self, dtype, model):
+        super().use(dtype, model)
+        if not hasattr(self, "bridges"):
+            self.bridges = {}
+        if dtype not in self.bridges:
+            from transformer_lens.model_bridge import TransformerBridge
+            from transformers import AutoTokenizer
+
+            tokenizer = AutoTokenizer.from_pretrained(self.work.folder, gguf_file=self.work.file)
+            self.bridges[dtype] = TransformerBridge.boot_transformers(
+                self.work.model_name,
+                hf_model=model,
+                tokenizer=tokenizer,
+                dtype=self.dtype,
+                device="cpu",
+            )
+        self.bridge = self.bridges[dtype]
+
+    @staticmethod
+    def after(layer):
+        return f"blocks.{layer}.hook_out"
+
+    def extraction(self):
+        torch, work = self.torch, self.work
+        means = torch.zeros(len(work.texts), len(work.layers), work.directions.shape[1])
+        names = [self.after(layer) for layer in work.layers]
+        for part, ids, mask in work.batches(self.size):
+            weights = torch.from_numpy(mask).float()
+            weights[:, : work.start] = 0
+            weights /= weights.sum(1, keepdim=True)
+            _logits, cache = self.bridge.run_with_cache(
+                torch.from_numpy(ids),
+                attention_mask=torch.from_numpy(mask),
+                names_filter=names,
+                stop_at_layer=work.layers[-1] + 1,
+            )
+            for slot, name in enumerate(names):
+                means[part, slot] = torch.einsum("btw,bt->bw", cache[name].float(), weights)
+        return means
+
+    def generation(self):
+        torch, work = self.torch, self.work
+        readings = []
+
+        def adding(step):
+            return lambda hidden, hook: hidden + step
+
+        def read(hidden, hook):
+            readings.append(hidden[0].float() @ self.directions.T)
+            return hidden
+
+        hooks = [(self.after(layer), adding(step)) for layer, step in self.steps.items()]
+        hooks.append((self.after(work.read_layer), read))
+        ids = torch.tensor([work.prompt])
+        with self.bridge.hooks(fwd_hooks=hooks):
+            out = self.bridge.generate(
+                ids,
+                max_new_tokens=work.reply_tokens,
+                do_sample=False,
+                stop_at_eos=False,
+                verbose=False,
+                return_type="tokens",
+            )
+        assert len(readings) == work.reply_tokens
+        return out[0, len(work.prompt) :].tolist()
+
+
+class LlamaCppPython:
+    """llama-cpp-python: no residual streams, so only the passes themselves are timed."""
+
+    does = {
+        "extraction": "cannot read residual streams: the bare pass, one text after the other",
+        "generation": "cannot read; no steering by its interface: the bare greedy reply",
+    }
+
+    def __init__(self, work):
+        from llama_cpp import Llama
+
+        self.work = work
+        self.settings = {"batch": 512, "threads": work.threads}
+        self.llama = Llama(
+            os.path.join(work.folder, work.file),
+            n_ctx=1024,
+            n_batch=512,
+            n_threads=work.threads,
+            n_threads_batch=work.threads,
+            verbose=False,
+        )
+
+    def tune(self):
+        self.extraction()
+
+    def prepare(self, work):
+        pass
+
+    def extraction(self):
+        for text in self.work.texts:
+            self.llama.reset()
+            self.llama.eval(text[:1023])
+
+    def generation(self):
+        self.llama.reset()
+        tokens = []
+        for token in self.llama.generate(self.work.prompt, temp=0.0, repeat_penalty=1.0):
+            tokens.append(token)
+            if len(tokens) == self.work.reply_tokens:
+                return tokens
+
+
+TOOLS = {
+    "transformers": Transformers,
+    "repeng": Repeng,
+    "steering-vectors": SteeringVectors,
+    "transformer-lens": TransformerLens,
+    "llama-cpp-python": LlamaCppPython,
+}
 
 
 def answer(tool, command):

@@ -27,6 +27,8 @@ const tools = only?.split(',') ?? [
   'saklas',
   'llama-cpp-python',
 ];
+/** Those of the second environment; see install.sh. */
+const olderTools = ['repeng', 'steering-vectors'];
 /** Texts of the extraction, and where their means begin. */
 const textCount = 48;
 const start = 20;
@@ -80,7 +82,8 @@ async function timed(tokens, work) {
 class Peer {
   constructor(tool, workload) {
     this.tool = tool;
-    this.child = spawn(join(here, '.venv/bin/python'), [join(here, 'peer.py'), tool, workload], {
+    const environment = olderTools.includes(tool) ? '.venv-4' : '.venv';
+    this.child = spawn(join(here, environment, 'bin/python'), [join(here, 'peer.py'), tool, workload], {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.errors = '';
@@ -98,14 +101,19 @@ class Peer {
     this.child.stdin.write(`${work}\n`, () => {
       // A process that is gone answers through `ended`.
     });
-    const line = this.lines.next().then(({ value }) => (value === undefined ? this.ended : JSON.parse(value)));
+    const line = this.lines
+      .next()
+      .then(({ value }) => (value === undefined ? this.ended : JSON.parse(value)));
     return Promise.race([line, this.ended]);
   }
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'limbic-peers-'));
 const numbers = (name, values) => {
-  writeFileSync(join(folder, name), Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  writeFileSync(
+    join(folder, name),
+    Buffer.from(values.buffer, values.byteOffset, values.byteLength),
+  );
   return join(folder, name);
 };
 const workload = join(folder, 'workload.json');
@@ -149,12 +157,19 @@ for (const tool of tools) {
 for (let round = 0; round < rounds; round++) {
   process.stderr.write(`round ${round + 1} of ${rounds}\n`);
   const turn = [
-    async () => note('limbic, the file', 'extraction', await timed(tokenCount, () => extraction(model))),
     async () =>
-      note('limbic, as limbic extract', 'extraction', await timed(tokenCount, () => extraction(fast.model))),
+      note('limbic, the file', 'extraction', await timed(tokenCount, () => extraction(model))),
+    async () =>
+      note(
+        'limbic, as limbic extract',
+        'extraction',
+        await timed(tokenCount, () => extraction(fast.model)),
+      ),
     async () => note('limbic, the file', 'generation', await timed(replyTokens, generation)),
     ...peers.flatMap((peer) =>
-      ['extraction', 'generation'].map((work) => async () => note(peer.tool, work, await peer.ask(work))),
+      ['extraction', 'generation'].map(
+        (work) => async () => note(peer.tool, work, await peer.ask(work)),
+      ),
     ),
   ];
   for (const step of round % 2 === 0 ? turn : turn.toReversed()) await step();

@@ -45,6 +45,24 @@ describe('projection', () => {
     }
   });
 
+  test('many more than there is room for, in turns and again', () => {
+    const width = 1024;
+    const count = 512;
+    const row = numbers(width);
+    // 2 MB each, 256 MB in all.
+    const made = Array.from({ length: 128 }, (_, k) => {
+      const directions = new Float32Array(count * width);
+      directions[(k % count) * width] = k + 1;
+      return new Projection(directions, width);
+    });
+    for (let turn = 0; turn < 2; turn++)
+      for (const [k, projection] of made.entries()) {
+        const got = projection.of(row);
+        expect(got[k]).toBe(Math.fround((k + 1) * (row[0] ?? NaN)));
+        expect(got.reduce((sum, value) => sum + Math.abs(value), 0)).toBe(Math.abs(got[k] ?? NaN));
+      }
+  });
+
   test('refuses directions that are not whole rows', () => {
     expect(() => new Projection(new Float32Array(7), 3)).toThrow('expected 9');
   });

@@ -51,17 +51,53 @@ function grow({ memory }: Kernels, bytes: number): void {
   if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
 }
 
+/**
+ * One memory for the directions of all projections, since each memory of its own would reserve gigabytes of
+ * addresses. It fills up and then begins anew; what is still in use is copied in again.
+ */
+const arena = {
+  kernels: null as Kernels | null,
+  /** Bytes in use. */
+  used: 0,
+  limit: 128 * 2 ** 20,
+  /** Counts the beginnings. */
+  generation: 1,
+  /** Projections copied in, and rows projected, since the last beginning. */
+  placed: 0,
+  projected: 0,
+};
+
+/** Room for so many bytes; returns where. */
+function place(bytes: number): number {
+  if (arena.used > 0 && arena.used + bytes > arena.limit) {
+    // Hardly used before they had to go: there are more in use than there is room for.
+    if (arena.projected < 100 * arena.placed) arena.limit *= 2;
+    arena.generation += 1;
+    Object.assign(arena, { used: 0, placed: 0, projected: 0 });
+  }
+  const at = arena.used;
+  arena.kernels ??= instantiate(at + bytes);
+  grow(arena.kernels, at + bytes);
+  arena.used += roundUp(bytes, 64);
+  arena.placed += 1;
+  return at;
+}
+
 /** Directions that rows are projected on, kept where the loop reads them. */
 export class Projection {
   readonly width: number;
   readonly count: number;
-  readonly #kernels: Kernels;
+  readonly #directions: Float32Array;
+  /** Bytes of a direction and of the row. */
   readonly #stride: number;
-  readonly #row: Float32Array;
-  readonly #out: Float32Array;
   readonly #padded: number;
+  #generation = 0;
+  #at = 0;
+  #buffer: ArrayBuffer | null = null;
+  #row = new Float32Array(0);
+  #out = new Float32Array(0);
 
-  /** `directions` is [count, width], row-major, and copied. Throws ShapeError if it is not whole rows. */
+  /** `directions` is [count, width], row-major, and not changed afterwards. Throws ShapeError if it is not whole rows. */
   constructor(directions: Float32Array, width: number) {
     if (directions.length % width !== 0)
       throw new ShapeError(
@@ -71,30 +107,45 @@ export class Projection {
       );
     this.width = width;
     this.count = directions.length / width;
-    this.#stride = roundUp(width, rowStep);
+    this.#directions = directions;
+    this.#stride = roundUp(width, rowStep) * floatBytes;
     this.#padded = roundUp(this.count, countStep);
-    const size = this.#padded * this.#stride;
-    const bytes = (size + this.#stride + this.#padded) * floatBytes;
-    this.#kernels = instantiate(bytes);
-    const { buffer } = this.#kernels.memory;
-    const all = new Float32Array(buffer, 0, size);
-    for (let k = 0; k < this.count; k++)
-      all.set(directions.subarray(k * width, (k + 1) * width), k * this.#stride);
-    this.#row = new Float32Array(buffer, size * floatBytes, width);
-    this.#out = new Float32Array(buffer, (size + this.#stride) * floatBytes, this.count);
   }
 
-  /** Dot products of one row [width] with all directions, [count]; a view that the next call overwrites. */
+  /** Dot products of one row [width] with all directions, [count]; a view until the next call of any projection. */
   of(row: Float32Array): Float32Array {
+    const { project, memory } = this.#placed();
+    if (this.#buffer !== memory.buffer) this.#look(memory.buffer);
     this.#row.set(row);
-    this.#kernels.project(
-      0,
-      this.#padded,
-      this.#stride * floatBytes,
-      this.#row.byteOffset,
-      this.#out.byteOffset,
-    );
+    const { byteOffset } = this.#row;
+    project(this.#at, this.#padded, this.#stride, byteOffset, this.#out.byteOffset);
+    arena.projected += 1;
     return this.#out;
+  }
+
+  /** The loops, with the directions where they read them. */
+  #placed(): Kernels {
+    const { kernels, generation } = arena;
+    if (kernels !== null && this.#generation === generation) return kernels;
+    const at = place(this.#padded * this.#stride + this.#stride + this.#padded * floatBytes);
+    const placed = arena.kernels as unknown as Kernels;
+    const floats = this.#stride / floatBytes;
+    const all = new Float32Array(placed.memory.buffer, at, (this.#padded + 1) * floats);
+    // Of what was there before nothing may be left: it could be no number.
+    all.fill(0);
+    for (let k = 0; k < this.count; k++)
+      all.set(this.#directions.subarray(k * this.width, (k + 1) * this.width), k * floats);
+    this.#at = at;
+    this.#generation = arena.generation;
+    this.#buffer = null;
+    return placed;
+  }
+
+  #look(buffer: ArrayBuffer): void {
+    const end = this.#at + this.#padded * this.#stride;
+    this.#row = new Float32Array(buffer, end, this.width);
+    this.#out = new Float32Array(buffer, end + this.#stride, this.count);
+    this.#buffer = buffer;
   }
 }
 

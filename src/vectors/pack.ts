@@ -266,12 +266,26 @@ export function normAt(pack: VectorPack, layer: number): number {
  * filter, as shares of the mean residual norm (typically -0.2 to 0.2).
  */
 export function makeProbe(pack: VectorPack, emotions: readonly string[], layer: number): Probe {
-  return probeOf(
-    pack,
-    emotions.map((emotion) => emotionVector(pack, emotion, layer)),
-    layer,
-  );
+  const made = probesMade.get(pack) ?? new Map<string, Probe>();
+  probesMade.set(pack, made);
+  const key = JSON.stringify([layer, emotions]);
+  const probe =
+    made.get(key) ??
+    probeOf(
+      pack,
+      emotions.map((emotion) => emotionVector(pack, emotion, layer)),
+      layer,
+    );
+  // To the end: the first is the one that goes.
+  made.delete(key);
+  made.set(key, probe);
+  for (const oldest of made.keys()) if (made.size > probesKept) made.delete(oldest);
+  return probe;
 }
+
+/** The same readings are asked for thousands of times, and engines keep what they made of a probe. */
+const probesMade = new WeakMap<VectorPack, Map<string, Probe>>();
+const probesKept = 256;
 
 /** The same for any vectors [width] of any length, e.g. random ones as a control band. */
 export function probeOf(pack: VectorPack, vectors: readonly Float32Array[], layer: number): Probe {
