@@ -1,4 +1,4 @@
-/** @file Writes results/README.md: every measure of every committed result, by study, the models side by side. */
+/** @file Writes results/README.md: the measures of every committed result, by study, the models side by side. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 
 const models = ['smollm2-135m', 'qwen2.5-coder-0.5b', 'qwen2.5-coder-1.5b'];
@@ -15,6 +15,9 @@ const studies = [
   'encouragement',
   'judge',
 ];
+
+/** Measures of a study in the table; the reports have all. */
+const shown = 60;
 
 const cellOf = (measure) => {
   if (measure === undefined) return '';
@@ -39,12 +42,16 @@ for (const study of studies) {
     ({ model, verdict, command }) =>
       `- **${model}** ([report](${model}/${study}.html), [numbers](${model}/${study}.json), \`${command}\`): ${verdict}`,
   );
-  const rows = names.map(
-    (name) =>
-      `| ${name} | ${found.map(({ measures }) => cellOf(measures.find((m) => m.name === name))).join(' | ')} |`,
-  );
+  const rows = names
+    .slice(0, shown)
+    .map(
+      (name) =>
+        `| ${name} | ${found.map(({ measures }) => cellOf(measures.find((m) => m.name === name))).join(' | ')} |`,
+    );
+  const rest =
+    names.length > shown ? `\n\n${names.length - shown} more measures are in the reports.` : '';
   parts.push(
-    `## ${study}\n\n${verdicts.join('\n')}\n\n| measure | ${found.map(({ model }) => model).join(' | ')} |\n| --- |${' --- |'.repeat(found.length)}\n${rows.join('\n')}`,
+    `## ${study}\n\n${verdicts.join('\n')}\n\n| measure | ${found.map(({ model }) => model).join(' | ')} |\n| --- |${' --- |'.repeat(found.length)}\n${rows.join('\n')}${rest}`,
   );
 }
 writeFileSync('results/README.md', `${parts.join('\n\n')}\n`);

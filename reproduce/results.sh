@@ -33,15 +33,15 @@ run smollm2-135m preferences 'random=3;mixtures=2'
 run qwen2.5-coder-0.5b cheating 'tasks=8;samples=0'
 run smollm2-135m cheating 'tasks=8;doses=0.01,0.02,0.03;controlDoses=0.02;freeDoses='
 run qwen2.5-coder-1.5b speakers 'replies=12'
-run qwen2.5-coder-1.5b cheating 'tasks=4;doses=0.04;controlDoses=0.04;random=4;mixtures=1;samples=0'
+run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;random=3;mixtures=1;samples=0'
 run qwen2.5-coder-0.5b preferences 'pairs=8;emotions=blissful,hostile;random=2;mixtures=1'
-run qwen2.5-coder-1.5b preferences 'pairs=6;emotions=blissful,hostile;random=1;mixtures=1'
+run qwen2.5-coder-1.5b preferences 'pairs=4;emotions=blissful,hostile;random=1;mixtures=1'
 
 # Those that talk. The judge is the only local model that is fit for it; it takes about 3 seconds a reply.
 judge=local:qwen2.5-coder-1.5b
 run qwen2.5-coder-0.5b judge
 run qwen2.5-coder-1.5b judge
 run smollm2-135m frustration 'each=3;tokens=100;temperature=0.7;doses=0.02,0.04,0.06;random=1;mixtures=1' "$judge"
-run qwen2.5-coder-0.5b frustration 'each=3;arms=rejection,neutral;tokens=100;temperature=0.7;doses=0.04;random=1;mixtures=1' "$judge"
+run qwen2.5-coder-0.5b frustration 'each=2;arms=rejection,neutral;tokens=100;temperature=0.7;doses=0.04;random=1;mixtures=1' "$judge"
 run smollm2-135m encouragement 'perCell=2;functions=6;attempts=4;tokens=120;random=1;mixtures=1'
-run qwen2.5-coder-0.5b encouragement 'perCell=2;functions=6;attempts=3;tokens=120;treatments=hopeful,desperate;random=1;mixtures=1'
+run qwen2.5-coder-0.5b encouragement 'perCell=1;functions=3;attempts=2;tokens=100;treatments=hopeful,desperate;random=1;mixtures=0'

@@ -3,7 +3,7 @@
  * and a greedy reply with 171 readings a token and a steering vector (generation). Token ids, vectors and the GGUF
  * file are the same for all.
  *
- * Usage: npm run build; bash bench/peers/install.sh; node bench/peers/run.mjs [MODEL [ROUNDS [TOOL,TOOL]]] > result.json
+ * Usage: npm run build; bash bench/peers/install.sh; node bench/peers/run.mjs [MODEL [ROUNDS [TOOL,TOOL [TEXTS]]]] > result.json
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,8 @@ import { fileURLToPath } from 'node:url';
 import { openForExtraction } from '../../dist/cli/extraction-model.js';
 import { buildSteering, loadPack, makeProbe } from '../../dist/index.js';
 
-const [modelName = 'smollm2-135m', roundCount = '3', only] = process.argv.slice(2);
+const [modelName = 'smollm2-135m', roundCount = '3', only, askedTexts = '48'] =
+  process.argv.slice(2);
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = join(here, '../..');
 const rounds = Number(roundCount);
@@ -30,11 +31,10 @@ const tools = only?.split(',') ?? [
 /** Those of the second environment; see install.sh. */
 const olderTools = ['repeng', 'steering-vectors'];
 /** Texts of the extraction, and where their means begin. */
-const textCount = 48;
+const textCount = Number(askedTexts);
 const start = 20;
 const replyTokens = 64;
 
-/** Deterministic noise for tools' tuning is not wanted: texts are the first stories of the corpus. */
 const stories = readFileSync(join(root, 'data/corpus/stories.jsonl'), 'utf8')
   .trim()
   .split('\n')
@@ -83,9 +83,13 @@ class Peer {
   constructor(tool, workload) {
     this.tool = tool;
     const environment = olderTools.includes(tool) ? '.venv-4' : '.venv';
-    this.child = spawn(join(here, environment, 'bin/python'), [join(here, 'peer.py'), tool, workload], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
+    this.child = spawn(
+      join(here, environment, 'bin/python'),
+      [join(here, 'peer.py'), tool, workload],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+      },
+    );
     this.errors = '';
     this.child.stderr.setEncoding('utf8').on('data', (text) => {
       this.errors = (this.errors + text).slice(-3000);

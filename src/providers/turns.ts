@@ -2,6 +2,7 @@
  * @file Several models on the same processor cores take turns. Each engine keeps a thread busy on every core, and two
  * that compute at once wait for each other's threads at every step: together far slower than one after the other.
  */
+import { setMaxListeners } from 'node:events';
 
 /** Whose turn it is; shared by all models of one process. */
 export class Turns {
@@ -31,6 +32,8 @@ export class Turns {
       this.#running++;
       return;
     }
+    // As many listeners as replies that wait.
+    setMaxListeners(0, signal);
     await new Promise<void>((resolve, reject) => {
       const entry = {
         who,

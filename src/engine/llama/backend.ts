@@ -9,7 +9,7 @@ import { EngineError, InvalidInputError, ShapeError } from '../../errors.ts';
 import type { Backend, BackendInfo, Batch, GrammarState, ReadingPlan } from '../backend.ts';
 import type { Binding, ContextParams, ModelParams, Pointer } from './binding.ts';
 import { createGrammar } from './grammar.ts';
-import { BatchMemory, floatsAt } from './memory.ts';
+import { BatchMemory, NativeFloats } from './memory.ts';
 import { Tap } from './tap.ts';
 
 /** Architectures whose graph fills the layer-input buffers; on any other the call aborts the process. */
@@ -42,11 +42,13 @@ export class LlamaBackend implements Backend {
   readonly #model: Pointer;
   readonly #vocab: Pointer;
   readonly #batch: BatchMemory;
+  readonly #floats = new NativeFloats();
   readonly #plain: Context;
   #tapped: Context | undefined;
   #active: Context;
   #plan: ReadingPlan = { layers: [], earlyExit: false };
-  #steering: Float32Array | null = null;
+  /** Vectors of all blocks from the first on, and the blocks that the library is to add them after. */
+  #steering: { data: Float32Array; first: number; last: number } | null = null;
   #inputRows = new Map<number, Float32Array>();
   /** Keeps a state in place of positions, or besides: only whole sequences, one at a time. */
   readonly #isRecurrent: boolean;
@@ -147,7 +149,7 @@ export class LlamaBackend implements Backend {
       this.#inputRows.clear();
       for (const layer of this.#plan.layers) {
         const address = this.#binding.getLayerInput(handle, layer + 1) as Pointer;
-        this.#inputRows.set(layer, floatsAt(address, batch.tokens.length * this.info.width));
+        this.#inputRows.set(layer, this.#floats.at(address, batch.tokens.length * this.info.width));
       }
     }
   }
@@ -155,7 +157,7 @@ export class LlamaBackend implements Backend {
   logits(i: number): Float32Array {
     const address = this.#binding.logitsAt(this.#active.handle, i) as Pointer | null;
     if (address === null) throw new EngineError(`logits: none were asked for at batch index ${i}`);
-    return floatsAt(address, this.info.vocabulary);
+    return this.#floats.at(address, this.info.vocabulary);
   }
 
   residual(layer: number): Float32Array {
@@ -181,7 +183,8 @@ export class LlamaBackend implements Backend {
         if (vector.length !== width) throw new ShapeError('steer', width, vector.length);
         data.set(vector, (layer - 1) * width);
       }
-      this.#steering = data;
+      const layers = [...vectors.keys()];
+      this.#steering = { data, first: Math.min(...layers), last: Math.max(...layers) };
     }
     this.#applySteering();
   }
@@ -226,7 +229,8 @@ export class LlamaBackend implements Backend {
   #graphShape(batch: Batch): string {
     const count = batch.tokens.length;
     const outputs = batch.wantsLogits.reduce((sum, flag) => sum + flag, 0);
-    const steered = this.#steering === null ? 'bare' : 'steered';
+    const { first, last } = this.#steering ?? { first: 0, last: -1 };
+    const steered = this.#steering === null ? 'bare' : `steered ${first} to ${last}`;
     const kind = outputs === 0 ? 'none' : outputs === count ? 'all' : 'some';
     return `${steered}:${count === 1 ? 'one' : 'many'}:${kind}`;
   }
@@ -282,13 +286,20 @@ export class LlamaBackend implements Backend {
   }
 
   #applySteering(): void {
-    const { blocks, width } = this.info;
+    const { width } = this.info;
     const { handle } = this.#active;
-    const data = this.#steering;
+    const steering = this.#steering;
     const status = Number(
-      data === null
+      steering === null
         ? this.#binding.setControlVector(handle, null, 0, width, 0, 0)
-        : this.#binding.setControlVector(handle, data, data.length, width, 1, blocks - 1),
+        : this.#binding.setControlVector(
+            handle,
+            steering.data,
+            steering.data.length,
+            width,
+            steering.first,
+            steering.last,
+          ),
     );
     if (status !== 0) throw new EngineError(`steer: llama.cpp answered ${status}`);
   }

@@ -4,9 +4,26 @@ import koffi from 'koffi';
 import type { Batch } from '../backend.ts';
 import type { Binding, NativeBatch, Pointer } from './binding.ts';
 
-/** Float32 view of native memory; valid as long as the library keeps the buffer. */
-export function floatsAt(pointer: Pointer, count: number): Float32Array {
-  return new Float32Array(koffi.view(pointer, count * 4));
+/** Views kept at most; a decode needs one for each layer that is read and each row of logits. */
+const keptViews = 512;
+
+/**
+ * Float32 views of native memory, each made once: a new one for every token would tell the garbage collector of so
+ * much memory outside that it works all the time.
+ */
+export class NativeFloats {
+  readonly #views = new Map<bigint, Float32Array>();
+
+  /** A view of `count` numbers, valid as long as the library keeps the buffer. */
+  at(pointer: Pointer, count: number): Float32Array {
+    const address = koffi.address(pointer);
+    const known = this.#views.get(address);
+    if (known?.length === count) return known;
+    if (this.#views.size >= keptViews) this.#views.clear();
+    const view = new Float32Array(koffi.view(pointer, count * 4));
+    this.#views.set(address, view);
+    return view;
+  }
 }
 
 /** One llama_batch in native memory, filled anew for each decode. */
