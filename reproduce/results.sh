@@ -42,6 +42,6 @@ judge=local:qwen2.5-coder-1.5b
 run qwen2.5-coder-0.5b judge
 run qwen2.5-coder-1.5b judge
 run smollm2-135m frustration 'each=3;tokens=100;temperature=0.7;doses=0.02,0.04,0.06;random=1;mixtures=1' "$judge"
-run qwen2.5-coder-0.5b frustration 'each=2;arms=rejection,neutral;tokens=100;temperature=0.7;doses=0.04;random=1;mixtures=1' "$judge"
+run qwen2.5-coder-0.5b frustration 'each=2;arms=rejection,neutral;tokens=100;temperature=0.7;treated=' "$judge"
 run smollm2-135m encouragement 'perCell=2;functions=6;attempts=4;tokens=120;random=1;mixtures=1'
-run qwen2.5-coder-0.5b encouragement 'perCell=1;functions=3;attempts=2;tokens=100;treatments=hopeful,desperate;random=1;mixtures=0'
+run qwen2.5-coder-0.5b encouragement 'perCell=2;functions=3;attempts=2;tokens=100;treatments='

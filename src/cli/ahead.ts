@@ -7,11 +7,14 @@ import { InvalidInputError } from '../errors.ts';
 /** Longer work asks first. */
 const askBeyondSeconds = 300;
 
-/** Seconds for reading and writing so many tokens, one sequence at a time, by a small measurement. */
+/**
+ * Seconds for reading and writing so many tokens, by a small measurement; `width` sequences are written side by side.
+ */
 export async function secondsFor(
   model: Model,
   work: { readonly read: number; readonly written: number },
   signal: AbortSignal,
+  width = 1,
 ): Promise<number> {
   const prompt = Int32Array.from({ length: 128 }, (_, i) => 100 + ((i * 37) % 5000));
   // Whole passes, as scores and replies need; a study that only captures stops them early and is done sooner.
@@ -23,10 +26,13 @@ export async function secondsFor(
   let written = 0;
   if (work.written > 0) {
     const from = performance.now();
-    const [reply] = await model.generate([{ prompt: prompt.slice(0, 8), maxTokens: 16 }], {
-      signal,
-    });
-    written = (performance.now() - from) / 1000 / Math.max(1, reply?.tokens.length ?? 1);
+    const requests = Array.from({ length: width }, () => ({
+      prompt: prompt.slice(0, 8),
+      maxTokens: 16,
+    }));
+    const replies = await model.generate(requests, { signal });
+    const tokens = replies.reduce((sum, reply) => sum + reply.tokens.length, 0);
+    written = (performance.now() - from) / 1000 / Math.max(1, tokens);
   }
   return read * work.read + written * work.written;
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 
 import type { Budget } from '../providers/budget.ts';
+import { sideBySide } from '../providers/local.ts';
 import { costOf, free, type GivenPrices, priceOf } from '../providers/prices.ts';
 import type { ChatWork } from '../studies/chat-study.ts';
 import { askToGoOn, secondsFor } from './ahead.ts';
@@ -49,7 +50,7 @@ export async function announceWork(
   for (const { name, work } of parts) {
     const price = priceOf(name, prices);
     const here = lab.here.get(name);
-    if (here !== undefined) seconds += await secondsFor(here, work, lab.signal);
+    if (here !== undefined) seconds += await secondsFor(here, work, lab.signal, sideBySide);
     const dear =
       price === null ? ', price unknown' : `, about $${costOf(price, work).toFixed(2)} at most`;
     const said = here === undefined ? dear : '';
@@ -58,7 +59,8 @@ export async function announceWork(
     );
   }
   console.error(`${conversations} conversations\n${lines.join('\n')}`);
-  if (seconds > 0) console.error(`about ${formatSeconds(seconds)} here`);
+  if (seconds > 0)
+    console.error(`about ${formatSeconds(seconds)} here if every reply is as long as it may be`);
   if (Number.isFinite(lab.budget.limit))
     console.error(`budget $${lab.budget.limit}: never exceeded`);
   const dollars = isPriceAgreed ? 0 : dollarsFor(parts, prices);

@@ -36,7 +36,7 @@ export interface LocalChat extends ChatModel {
  */
 const nucleus = 0.9;
 /** Replies that the engine writes side by side. */
-const width = 8;
+export const sideBySide = 8;
 
 /**
  * Talks to an open model. `reuse` keeps what the cache holds of a beginning that requests share (a judge's
@@ -62,7 +62,7 @@ export function chatWithLocal(
   };
   return {
     name: `local:${model.info.name}`,
-    width,
+    width: sideBySide,
     reply: async (request, signal) => replyOf(await generate(request, { signal })),
     replyInside: async (request, options) => {
       const written = await generate(request, options);
