@@ -383,9 +383,9 @@ test.skipIf(noBrowser)(
       const at = pathToFileURL(join(site(), 'papers.html')).href;
       const { page, complaints } = await openPage(browser, at, options);
       await page.evaluate(axe.source);
-      const found = (await page.evaluate('axe.run()')) as {
-        violations: { impact: string; id: string }[];
-      };
+      const found = await page.evaluate<{ violations: { impact: string; id: string }[] }>(
+        'axe.run()',
+      );
       const serious = found.violations.filter(({ impact }) =>
         ['serious', 'critical'].includes(impact),
       );
