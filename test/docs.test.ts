@@ -132,6 +132,14 @@ test.each(code.filter(importsLimbic).map((block) => [titleOf(block), block] as c
   120_000,
 );
 
+test('the examples of docs/library.md are JavaScript as they stand', () => {
+  for (const { text } of code.filter(importsLimbic)) {
+    const path = join(folder, 'run', 'as-it-stands.mjs');
+    writeFileSync(path, text);
+    expect(() => execFileSync('node', ['--check', path], { stdio: 'pipe' })).not.toThrow();
+  }
+});
+
 test('the study of docs/add-a-study.md runs on the toy engine, the same from a run that is taken up', async () => {
   const { capitalsStudy: study } = (await run(
     code.find((block) => placeOf(block) === 'src/studies/capitals.ts')!,
