@@ -35,7 +35,7 @@ run smollm2-135m cheating 'tasks=8;doses=0.01,0.02,0.03;controlDoses=0.02;freeDo
 run qwen2.5-coder-1.5b speakers 'replies=12'
 run qwen2.5-coder-1.5b cheating 'tasks=5;doses=0.04;controlDoses=0.04;random=3;mixtures=1;samples=0'
 run qwen2.5-coder-0.5b preferences 'pairs=8;emotions=blissful,hostile;random=2;mixtures=1'
-run qwen2.5-coder-1.5b preferences 'pairs=4;emotions=blissful,hostile;random=1;mixtures=1'
+run qwen2.5-coder-1.5b preferences 'pairs=4;emotions=blissful;random=1;mixtures=1'
 
 # Those that talk. The judge is the only local model that is fit for it; it takes about 3 seconds a reply.
 judge=local:qwen2.5-coder-1.5b

@@ -1,5 +1,6 @@
 /** @file Every error that limbic throws on purpose. One base, stable codes, one place that maps them. */
 
+/** What kind of error it is, for programs. */
 export type ErrorCode =
   | 'invalid-input'
   | 'not-found'
@@ -14,6 +15,7 @@ export type ErrorCode =
   | 'budget'
   | 'record-version';
 
+/** What an error may carry beside its message. */
 export interface ErrorOptionsWithHint {
   readonly hint?: string;
   readonly cause?: unknown;

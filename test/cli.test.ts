@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 
 import { helpOf } from '../src/cli/command.ts';
 import { commands } from '../src/cli/commands.ts';
+import { runCommand } from '../src/cli/run.ts';
+import { chatStudies, studies } from '../src/studies/index.ts';
 import { loadPack } from '../src/vectors/pack.ts';
 import { needs, testModel } from './models.ts';
 import { limbic, type Ran } from './run-limbic.ts';
@@ -65,6 +67,12 @@ test('every command has help with usage, options and an example', async () => {
     expect(help, command.name).toMatch(/Examples:\n {2}(limbic|printf)/);
   }
   expect((await limbic(['read', '--help'])).out).toContain('--emotions a,b');
+});
+
+test('the help of every study lists its parameters, those without a default too', () => {
+  for (const { name } of [...studies, ...chatStudies])
+    expect(runCommand.helpFor?.([name]), name).toMatch(/^Parameters of \w+ .*:\n {2}\w+=/);
+  expect(runCommand.helpFor?.(['base'])).toContain('  base=… (needed)\n  texts=1000\n');
 });
 
 test('docs/cli.md is the help of every command', () => {

@@ -16,11 +16,13 @@ export const storySchema = z.object({
   topic: z.union([z.string().min(1), z.number()]).transform(String),
   text: z.string().min(1),
 });
+/** A story of one emotion on one topic. */
 export type Story = z.infer<typeof storySchema>;
 
 /** First position that counts: before it a story has hardly begun (protocol section 1). */
 export const defaultFrom = 20;
 
+/** Pooled residuals of stories. */
 export interface StoryMeans {
   readonly stories: readonly Story[];
   readonly layers: readonly number[];

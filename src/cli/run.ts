@@ -99,9 +99,10 @@ function inOneLine({ name, summary, source }: AnyStudy): string {
 /** What `--set` takes, with the defaults and what `--quick` makes of them. */
 function parametersInWords({ name, params, quick }: AnyStudy): string {
   if (!(params instanceof z.ZodObject)) return '';
-  const defaults = Object.entries(params.parse({})).map(
-    ([parameter, value]) => `  ${parameter}=${String(value)}`,
-  );
+  const defaults = Object.entries(params.shape).map(([parameter, field]) => {
+    const { success, data } = z.safeParse(field, undefined);
+    return `  ${parameter}=${success ? String(data) : '… (needed)'}`;
+  });
   const changed = Object.entries(quick).map(
     ([parameter, value]) => `${parameter}=${String(value)}`,
   );

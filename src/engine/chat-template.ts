@@ -6,6 +6,7 @@ import { Template } from '@huggingface/jinja';
 import { InvalidInputError } from '../errors.ts';
 import type { Model, ModelInfo } from './engine.ts';
 
+/** One message of a conversation. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
   readonly content: string;

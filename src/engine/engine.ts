@@ -6,6 +6,7 @@
  */
 import type { BackendInfo } from './backend.ts';
 
+/** What is known of an open model. */
 export interface ModelInfo extends BackendInfo {
   /** File name, registry name or `toy`. */
   readonly name: string;
@@ -36,6 +37,7 @@ export interface Probe {
   readonly scale: number;
 }
 
+/** What every call takes. */
 export interface CallOptions {
   readonly steering?: Steering | null;
   /** Cancels between two decodes with the platform's AbortError. */
@@ -44,6 +46,7 @@ export interface CallOptions {
   readonly onProgress?: (done: number) => void;
 }
 
+/** What a capture reads. */
 export interface CaptureOptions extends CallOptions {
   readonly layers: readonly number[];
   /** `mean`: over positions from `from` on; `last`: last position; `all`: every position. */
@@ -54,6 +57,7 @@ export interface CaptureOptions extends CallOptions {
   readonly earlyExit?: boolean;
 }
 
+/** Residuals of one sequence. */
 export interface Captured {
   /**
    * [rows, layers, width] for one sequence; rows is the number of starts for `mean`, 1 for `last`, the
@@ -64,10 +68,12 @@ export interface Captured {
   readonly norms: Float32Array;
 }
 
+/** What a projection reads. */
 export interface ProjectOptions extends CallOptions {
   readonly probes: readonly Probe[];
 }
 
+/** How a token is chosen from the logits. */
 export interface Sampling {
   /** 0 is greedy. @default 0 */
   readonly temperature?: number;
@@ -85,6 +91,7 @@ export interface Sampling {
   readonly grammar?: string;
 }
 
+/** One reply to write. */
 export interface GenerateRequest extends Sampling {
   readonly prompt: Int32Array;
   readonly maxTokens: number;
@@ -119,6 +126,7 @@ export interface Thermostat {
   readonly vectors: ReadonlyMap<number, Float32Array>;
 }
 
+/** A token and how probable it was. */
 export interface TokenChoice {
   readonly token: number;
   readonly text: string;
@@ -126,6 +134,7 @@ export interface TokenChoice {
   readonly logprob: number;
 }
 
+/** A token of a reply, as it is written. */
 export interface GeneratedToken extends TokenChoice {
   /** Index of the request. */
   readonly sequence: number;
@@ -138,6 +147,7 @@ export interface GeneratedToken extends TokenChoice {
   readonly dose: number;
 }
 
+/** What the replies of one call share. */
 export interface GenerateOptions extends CallOptions {
   readonly probes?: readonly Probe[];
   readonly thermostat?: Thermostat | null;
@@ -151,6 +161,7 @@ export interface GenerateOptions extends CallOptions {
   readonly onToken?: (token: GeneratedToken) => void;
 }
 
+/** One reply. */
 export interface Generated {
   readonly text: string;
   readonly tokens: readonly GeneratedToken[];
@@ -169,6 +180,7 @@ export interface ScoreRequest {
   readonly continuation: Int32Array;
 }
 
+/** Where a vector is added, and how many tokens are told. */
 export interface LensOptions extends Omit<CallOptions, 'steering'> {
   /**
    * Block after which the vector is added at all positions. After the last one it goes through the final norm
@@ -188,6 +200,7 @@ export interface LensResult {
   readonly lowered: readonly TokenShift[];
 }
 
+/** How far a token is moved. */
 export interface TokenShift {
   readonly token: number;
   readonly text: string;
@@ -195,6 +208,7 @@ export interface TokenShift {
   readonly change: number;
 }
 
+/** How a text becomes tokens. */
 export interface TokenizeOptions {
   /** @default true */
   readonly addSpecial?: boolean;
@@ -202,6 +216,7 @@ export interface TokenizeOptions {
   readonly parseSpecial?: boolean;
 }
 
+/** An open model. Calls reject with InvalidInputError for what does not fit it, and with EngineError if its engine fails. */
 export interface Model extends AsyncDisposable {
   readonly info: ModelInfo;
   tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;

@@ -9,6 +9,7 @@ export type RuleThreshold =
   | { readonly kind: 'reading'; readonly value: number }
   | { readonly kind: 'percentile'; readonly share: number };
 
+/** When a reading has been beyond a threshold for long enough, and what happens then. */
 export interface Rule {
   /** The rule as it was written. */
   readonly text: string;
@@ -27,6 +28,7 @@ export interface ResolvedRule {
   readonly threshold: number;
 }
 
+/** A rule that fired. */
 export interface Fired {
   /** Index of the token in the reply at which the rule fired. */
   readonly index: number;

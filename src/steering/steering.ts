@@ -8,6 +8,7 @@ import { type Random, randomDirection } from '../math/random.ts';
 import { addInto, norm, scale } from '../math/vector.ts';
 import { emotionDirection, normAt, type VectorPack } from '../vectors/pack.ts';
 
+/** How much of an emotion to add. */
 export interface Dose {
   readonly emotion: string;
   /** Share of the mean residual norm per steered layer; negative turns the emotion down. */

@@ -8,6 +8,7 @@ import { buildSteering } from './steering.ts';
 /** Tokens after which a past reading counts half. */
 const halfLife = 4;
 
+/** A thermostat in the units of a pack. */
 export interface ThermostatPlan {
   /** The emotion whose reading is held down. */
   readonly watch: string;

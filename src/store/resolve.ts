@@ -15,6 +15,7 @@ import {
 } from './fetch.ts';
 import { loadRegistry } from './registry.ts';
 
+/** A model file on this disk. */
 export interface ResolvedModel {
   readonly name: string;
   /** A file whose header was checked. */

@@ -4,6 +4,7 @@ import type { Model } from '../engine/engine.ts';
 import { makeProbe, replyBaseline, replySpread, type VectorPack } from '../vectors/pack.ts';
 import { sinksOf } from './positions.ts';
 
+/** What was read of one text, at one layer. */
 export interface Reading {
   readonly layer: number;
   readonly emotions: readonly string[];
@@ -112,6 +113,7 @@ export function paintedTrace(reading: Reading, emotion: string): number[] {
   return traceOf(reading, emotion).map((value, position) => (sinks[position] ? 0 : value));
 }
 
+/** An emotion and its value. */
 export interface Ranked {
   readonly emotion: string;
   readonly value: number;

@@ -71,6 +71,7 @@ type PackHeader = z.infer<typeof headerSchema>;
 export type ConceptScore = z.infer<typeof conceptSchema>;
 export type LayerScore = z.infer<typeof scoreSchema>;
 
+/** The vectors of one model, with all that reading and steering need; arrays of layers are in the order of `layers`. */
 export interface VectorPack extends PackHeader {
   /** One array a layer: [emotions, width], emotion mean minus grand mean, in residual units. */
   readonly vectors: readonly Float32Array[];

@@ -22,6 +22,7 @@ interface Share {
   readonly chance: number;
 }
 
+/** How well held-out stories are recognised. */
 export interface Validation {
   readonly n: number;
   readonly emotions: number;

@@ -8,6 +8,7 @@ import { HostClient } from './client.ts';
 import type { Opened } from './protocol.ts';
 import { defaultThreads } from './threads.ts';
 
+/** How a file is opened. */
 export interface OpenModelOptions {
   /** Name shown in reports. @default the file's name */
   readonly name?: string;
@@ -23,6 +24,7 @@ export interface OpenModelOptions {
   readonly libraryFolder?: string;
 }
 
+/** A model whose engine is llama.cpp in a process of its own. */
 export interface LlamaModel extends Model {
   /** Process id of the engine's child. */
   readonly pid: number | undefined;
