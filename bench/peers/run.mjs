@@ -29,7 +29,7 @@ const tools = only?.split(',') ?? [
   'llama-cpp-python',
 ];
 /** Those of the second environment; see install.sh. */
-const olderTools = ['repeng', 'steering-vectors'];
+const olderTools = new Set(['repeng', 'steering-vectors']);
 /** Texts of the extraction, and where their means begin. */
 const textCount = Number(askedTexts);
 const start = 20;
@@ -49,7 +49,7 @@ const open = (weights) =>
   );
 const file = await open('file');
 const { model } = file;
-const pack = await loadPack(join(root, `data/packs/${modelName}.safetensors`));
+const pack = loadPack(join(root, `data/packs/${modelName}.safetensors`));
 const depth = Math.round((2 * model.info.blocks) / 3);
 const layers = Array.from({ length: depth + 1 }, (_, k) => k);
 const texts = await Promise.all(stories.map((story) => model.tokenize(story)));
@@ -82,7 +82,7 @@ async function timed(tokens, work) {
 class Peer {
   constructor(tool, workload) {
     this.tool = tool;
-    const environment = olderTools.includes(tool) ? '.venv-4' : '.venv';
+    const environment = olderTools.has(tool) ? '.venv-4' : '.venv';
     this.child = spawn(
       join(here, environment, 'bin/python'),
       [join(here, 'peer.py'), tool, workload],

@@ -19,13 +19,8 @@ declare const WebAssembly: {
 
 interface Kernels {
   readonly memory: Memory;
-  readonly project: (
-    directions: number,
-    count: number,
-    stride: number,
-    row: number,
-    out: number,
-  ) => void;
+  /** Directions, count, stride, row, out; see kernels.wat. */
+  readonly project: (...numbers: number[]) => void;
   readonly maximum: (at: number, bytes: number) => number;
   readonly sumExp: (at: number, bytes: number, top: number) => number;
 }

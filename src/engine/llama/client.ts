@@ -143,7 +143,7 @@ export class HostClient implements AsyncDisposable {
   #withoutProbes(call: Call): Pick<Extract<ToHost, { type: 'call' }>, 'call' | 'probes'> {
     if (call.name !== 'project' && call.name !== 'generate') return { call };
     const probes = this.#sent.message(call.options.probes ?? []);
-    return { call: { ...call, options: { ...call.options, probes: [] } } as Call, probes };
+    return { call: { ...call, options: { ...call.options, probes: [] } }, probes };
   }
 
   #post(message: ToHost): void {

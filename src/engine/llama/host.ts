@@ -103,7 +103,7 @@ async function handle(id: number, call: Call): Promise<void> {
 /** The call with its probes. */
 function whole({ call, probes }: Extract<ToHost, { type: 'call' }>): Call {
   if (probes === undefined || (call.name !== 'project' && call.name !== 'generate')) return call;
-  return { ...call, options: { ...call.options, probes: received.of(probes) } } as Call;
+  return { ...call, options: { ...call.options, probes: received.of(probes) } };
 }
 
 process.on('message', (message: ToHost) => {

@@ -5,7 +5,7 @@
 import type { Probe } from '../engine.ts';
 
 /** A probe by its number, with what it is if the other side does not have it yet. */
-export interface NumberedProbe {
+interface NumberedProbe {
   readonly number: number;
   readonly probe?: Probe;
 }
