@@ -159,7 +159,7 @@ test('a means file serves passes that want fewer layers or starts, and no other'
   expect(openMeansFile(path, { ...own, corpus: 'other' }).read(() => undefined)).toBe(0);
   writeFileSync(path, 'a letter to a friend\n');
   expect(() => openMeansFile(path, own)).toThrow(
-    /expected a file of story means at .*, got another file/,
+    `${path}: expected a file of story means, got another file`,
   );
   expect(readFileSync(path, 'utf8')).toBe('a letter to a friend\n');
 });
