@@ -36,13 +36,11 @@ export function jsonRoom(each: number = valueLimit): JsonRoom {
  */
 export function assertPlainJson(text: string, place: JsonPlace, room: JsonRoom = jsonRoom()): void {
   let depth = 0;
-  let inText = false;
   const before = Math.min(room.values, room.each);
   let left = before;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 0x22) inText = !inText;
-    else if (inText) i += code === 0x5c ? 1 : 0;
+    if (code === 0x22) i = endOfText(text, i);
     else if (code === 0x2c) left -= 1;
     else if (code === 0x5b || code === 0x7b) {
       depth += 1;
@@ -52,6 +50,16 @@ export function assertPlainJson(text: string, place: JsonPlace, room: JsonRoom =
     if (left < 0) refuse(place, `expected JSON of at most ${before} values`);
   }
   room.values -= before - left;
+}
+
+/** Where the closing quote of the text that begins at `start` is; the whole length if it has none. */
+function endOfText(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let slashes = 0;
+    while (text.charCodeAt(at - 1 - slashes) === 0x5c) slashes += 1;
+    if (slashes % 2 === 0) return at;
+  }
+  return text.length;
 }
 
 function refuse({ path, offset, where = '' }: JsonPlace, message: string): never {

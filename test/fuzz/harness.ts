@@ -38,6 +38,7 @@ export function fuzz(title: string, files: fc.Arbitrary<Buffer>, reader: Reader)
   mkdirSync(dirname(path), { recursive: true });
   const counts = { read: 0, refused: 0 };
   test(`${title}, ${inputs} inputs, seed ${seed}`, async () => {
+    const start = process.cpuUsage();
     await fc.assert(
       fc.asyncProperty(files, async (bytes) => {
         writeFileSync(path, bytes);
@@ -46,10 +47,17 @@ export function fuzz(title: string, files: fc.Arbitrary<Buffer>, reader: Reader)
       { numRuns: inputs, seed, endOnFailure: process.env['LIMBIC_FUZZ_SHRINK'] === '0' },
     );
     if (process.env['LIMBIC_FUZZ'] !== undefined)
-      console.log(`${reader.name}: ${counts.read} read, ${counts.refused} refused`);
+      console.log(
+        `${reader.name}: ${counts.read} read, ${counts.refused} refused, ${secondsSince(start)} s of processor`,
+      );
     // Neither a generator of nothing but noise nor mutators that change nothing test a reader.
     expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(inputs / 50);
   }, 3_600_000);
+}
+
+function secondsSince(start: NodeJS.CpuUsage): string {
+  const { user, system } = process.cpuUsage(start);
+  return ((user + system) / 1e6).toFixed(1);
 }
 
 async function outcome(path: string, size: number, { read }: Reader): Promise<'read' | 'refused'> {
