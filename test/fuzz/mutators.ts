@@ -25,6 +25,9 @@ export const changes = fc.oneof(fc.constant<Change[]>([]), {
   weight: 3,
 });
 
+/** Rarely any, where each of many things in a file has the chance. */
+export const rareChanges = fc.oneof({ arbitrary: fc.constant<Change[]>([]), weight: 3 }, changes);
+
 /** Little-endian parts of a binary file. */
 export const part = {
   u32: (value: number): Part => number(4, (bytes) => bytes.writeUInt32LE(value)),
@@ -243,7 +246,8 @@ const jsonMutators: readonly ((places: { holder: Holder; key: Key }[], change: C
   [
     (places, { at, what }) => {
       const place = places[within(at, places.length)];
-      if (place) place.holder[place.key] = hostileValues[within(what, hostileValues.length)];
+      if (place)
+        place.holder[place.key] = structuredCopy(hostileValues[within(what, hostileValues.length)]);
     },
     (places, { at }) => {
       const place = places[within(at, places.length)];

@@ -8,10 +8,7 @@ import { LimbicError } from '../../src/errors.ts';
 import { inspectLog, surveyCells } from '../../src/store/inspect-log.ts';
 import { listRuns, readRun, type StoredRun } from '../../src/store/runs.ts';
 import { fuzz } from './harness.ts';
-import { type Change, changes, mutatedBytes, mutatedJson } from './mutators.ts';
-
-/** Rarely any change, since each of many lines has the chance. */
-const some = fc.oneof({ arbitrary: fc.constant<Change[]>([]), weight: 3 }, changes);
+import { changes, mutatedBytes, mutatedJson, rareChanges } from './mutators.ts';
 
 const id = '20260131-090507-pressure-00ff';
 const manifest = {
@@ -83,7 +80,7 @@ async function expectLog(run: StoredRun): Promise<void> {
 
 const jsonOf = (value: object): fc.Arbitrary<Buffer> =>
   fc
-    .tuple(changes, some)
+    .tuple(changes, rareChanges)
     .map(([list, bytes]) => mutatedBytes(Buffer.from(mutatedJson(value, list)), bytes));
 
 fuzz('any broken manifest of a run', jsonOf(manifest), {
@@ -113,7 +110,7 @@ fuzz('any broken summary of a run', jsonOf(ending), {
 });
 
 const events = fc
-  .tuple(fc.array(fc.tuple(fc.nat(cells.length - 1), some), { maxLength: 6 }), some)
+  .tuple(fc.array(fc.tuple(fc.nat(cells.length - 1), rareChanges), { maxLength: 6 }), rareChanges)
   .map(([lines, list]) =>
     mutatedBytes(
       Buffer.from(lines.map(([cell, inner]) => `${mutatedJson(cells[cell], inner)}\n`).join('')),

@@ -5,13 +5,11 @@ import { z } from 'zod';
 import { readJsonLines } from '../../src/formats/jsonl.ts';
 import { readTranscripts } from '../../src/formats/transcripts.ts';
 import { fuzz } from './harness.ts';
-import { type Change, changes, mutatedBytes, mutatedJson } from './mutators.ts';
+import { type Change, changes, mutatedBytes, mutatedJson, rareChanges } from './mutators.ts';
 
 /** Most lines as they are, so that a reader comes far; the list changes the bytes of all. */
 const joined = (lines: readonly string[], end: string, list: readonly Change[]): Buffer =>
   mutatedBytes(Buffer.from(lines.join(end)), list);
-/** Rarely any change, since each of many lines has the chance. */
-const some = fc.oneof({ arbitrary: fc.constant<Change[]>([]), weight: 3 }, changes);
 const lineEnd = fc.constantFrom('\n', '\r\n', '\n\n');
 
 const rowSchema = z.object({
@@ -25,7 +23,7 @@ const row = fc.record({
   tags: fc.array(fc.constantFrom('a', 'b'), { maxLength: 3 }),
 });
 const rows = fc
-  .tuple(fc.array(fc.tuple(row, some), { maxLength: 5 }), lineEnd, some)
+  .tuple(fc.array(fc.tuple(row, rareChanges), { maxLength: 5 }), lineEnd, rareChanges)
   .map(([lines, end, list]) =>
     joined(
       lines.map(([value, inner]) => mutatedJson(value, inner)),
@@ -84,7 +82,11 @@ const read = async (path: string, size: number): Promise<void> => {
 };
 
 const openai = fc
-  .tuple(fc.array(fc.tuple(conversation, some), { minLength: 1, maxLength: 4 }), lineEnd, some)
+  .tuple(
+    fc.array(fc.tuple(conversation, rareChanges), { minLength: 1, maxLength: 4 }),
+    lineEnd,
+    rareChanges,
+  )
   .map(([lines, end, list]) =>
     joined(
       lines.map(([value, inner]) => mutatedJson(value, inner)),
@@ -103,7 +105,7 @@ const whole = fc
         .map((samples) => ({ version: 2, status: 'success', eval: { task: 't' }, samples })),
     ),
     changes,
-    some,
+    rareChanges,
     fc.boolean(),
   )
   .map(([value, inner, list, isBroad]) => {
