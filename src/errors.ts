@@ -73,16 +73,25 @@ export class UnsupportedModelError extends LimbicError {
   }
 }
 
-/** A file's bytes are not what its format says; carries the path and the offset in bytes. */
+/** A file's bytes are not what its format says; carries the path and the offset in bytes. Names from the file are made safe to show. */
 export class FormatError extends LimbicError {
   override name = 'FormatError';
   readonly path: string;
   readonly offset: number;
   constructor(path: string, offset: number, message: string, options?: ErrorOptionsWithHint) {
-    super('bad-file', `${path}: ${message} (at byte ${offset})`, options);
+    super('bad-file', `${path}: ${shown(message)} (at byte ${offset})`, options);
     this.path = path;
     this.offset = offset;
   }
+}
+
+/** Characters of a message that are shown; a name that a file gives to something can have millions. */
+const shownLength = 400;
+
+/** The beginning of a text, without what moves a terminal's cursor, turns the writing round or is half a letter. */
+function shown(message: string): string {
+  const cut = message.length > shownLength ? `${message.slice(0, shownLength)}…` : message;
+  return cut.replaceAll(/[\p{Cc}\p{Cs}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, '\u{FFFD}');
 }
 
 /** Two lengths that must agree do not. */

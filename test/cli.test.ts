@@ -36,7 +36,7 @@ const bad: [string[], RegExp][] = [
   [['extract', '--stories', '/nowhere'], /expected a readable file/],
   [['validate'], /expected a pack file, got none/],
   [['validate', 'package.json'], /expected a header within the file/],
-  [['extract', '--means', 'README.md'], /expected a file of story means at README.md/],
+  [['extract', '--means', 'README.md'], /README.md: expected a file of story means/],
   [['extract', '--weights', 'q9'], /--weights: expected auto or file, got "q9"/],
   [['recipes', '--starts', '5,1'], /--starts: expected ascending whole numbers with 20 among them/],
   [['recipes', '--layers', '3-99'], /--layers: expected a range within 0-28, got "3-99"/],

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 
 import { openToyModel } from '../engine/toy/model.ts';
 import { apiWriter, parseChatApi } from './chat-api.ts';
-import { openMeansFile, readMeansHead } from './means-file.ts';
+import { type MeansHead, openMeansFile, readMeansHead } from './means-file.ts';
 import { corpusProblems, loadWordForms, storyProblems } from './story-rules.ts';
 import { localWriter, tidy, writeStories } from './story-writer.ts';
 import { chooseWeights } from './weights.ts';
@@ -159,9 +159,42 @@ test('a means file serves passes that want fewer layers or starts, and no other'
   expect(openMeansFile(path, { ...own, corpus: 'other' }).read(() => undefined)).toBe(0);
   writeFileSync(path, 'a letter to a friend\n');
   expect(() => openMeansFile(path, own)).toThrow(
-    /expected a file of story means at .*, got another file/,
+    `${path}: expected a file of story means, got another file`,
   );
   expect(readFileSync(path, 'utf8')).toBe('a letter to a friend\n');
+});
+
+test('a means file with a damaged head or numbers that are none is refused, and its records stay where they are', () => {
+  const path = join(folder, 'b.means');
+  const head: MeansHead = {
+    version: 2,
+    fingerprint: 'f',
+    name: 'm',
+    weights: 'file',
+    corpus: 'c',
+    width: 1,
+    layers: [1],
+    starts: [0],
+  };
+  const record = Buffer.from(Float32Array.of(3, 4).buffer);
+  writeFileSync(path, '{"version":2,oops\n');
+  expect(() => readMeansHead(path)).toThrow(/first line: not JSON/);
+  writeFileSync(path, `${JSON.stringify({ ...head, layers: [] })}\n`);
+  expect(() => readMeansHead(path)).toThrow(/first line: layers: /);
+  writeFileSync(
+    path,
+    Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), record, Buffer.alloc(8, 0xff)]),
+  );
+  expect(() => openMeansFile(path, head).read(() => undefined)).toThrow(
+    /story 2: expected finite means, got NaN/,
+  );
+  // Written by somebody else: other spacing, one field more.
+  const other = `{"version":2, ${JSON.stringify({ ...head, more: 1 }).slice('{"version":2,'.length)}\n`;
+  writeFileSync(path, Buffer.concat([Buffer.from(other), record]));
+  const read: number[] = [];
+  expect(openMeansFile(path, head).read((_, found) => read.push(...found))).toBe(1);
+  expect(read).toEqual([3, 4]);
+  expect(() => readMeansHead(folder)).toThrow(/expected a file at .*, got something else/);
 });
 
 test('chooseWeights refuses a copy whose residuals differ, whatever its speed', async () => {

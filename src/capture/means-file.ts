@@ -5,7 +5,6 @@
 import {
   appendFileSync,
   closeSync,
-  existsSync,
   mkdirSync,
   openSync,
   readSync,
@@ -17,8 +16,14 @@ import { dirname } from 'node:path';
 
 import { z } from 'zod';
 
-import { InvalidInputError } from '../errors.ts';
+import { FormatError, InvalidInputError } from '../errors.ts';
+import { parsePlainJson } from '../formats/stranger-json.ts';
 
+/** Layers or first positions, each once. */
+const placesSchema = z
+  .array(z.number().int().nonnegative())
+  .min(1)
+  .refine((list) => new Set(list).size === list.length, 'expected each once');
 const headSchema = z.object({
   version: z.literal(2),
   fingerprint: z.string(),
@@ -26,8 +31,8 @@ const headSchema = z.object({
   weights: z.string(),
   corpus: z.string(),
   width: z.number().int().positive(),
-  layers: z.array(z.number().int()),
-  starts: z.array(z.number().int()),
+  layers: placesSchema,
+  starts: placesSchema,
 });
 /** What the records belong to; a file with more layers or starts serves a pass that wants fewer. */
 export type MeansHead = z.infer<typeof headSchema>;
@@ -40,22 +45,20 @@ export interface MeansFile {
   append(records: readonly Float32Array[]): void;
 }
 
+const versionSchema = headSchema.pick({ version: true });
+const hint = 'give another path, or remove it';
+
 /** Longest first line that is read: a few hundred layers and starts fit many times over. */
 const headLimit = 64 * 1024;
 
 /**
- * Opens the file at `path` or makes it. A means file of something else is begun anew; a file that is no
- * means file is refused with InvalidInputError.
+ * Opens the file at `path` or makes it. A means file of something else is begun anew; what is no means file is refused
+ * with FormatError, as is one with a damaged head.
  */
 export function openMeansFile(path: string, wanted: MeansHead): MeansFile {
-  const found = readMeansHead(path);
-  const head = found !== null && serves(found, wanted) ? found : wanted;
-  const text = `${JSON.stringify(head)}\n`;
-  if (head === wanted) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-  }
-  const offset = Buffer.byteLength(text);
+  const found = readHead(path);
+  const serving = found !== null && serves(found.head, wanted) ? found : null;
+  const { head, offset } = serving ?? begin(path, wanted);
   const size = head.starts.length * head.layers.length * (head.width + 1) * 4;
   return {
     head,
@@ -63,6 +66,14 @@ export function openMeansFile(path: string, wanted: MeansHead): MeansFile {
     append: (records) =>
       appendFileSync(path, Buffer.concat(records.map((record) => Buffer.from(record.buffer)))),
   };
+}
+
+/** Writes a file without records, whatever was there. */
+function begin(path: string, head: MeansHead): Head {
+  const text = `${JSON.stringify(head)}\n`;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return { head, offset: Buffer.byteLength(text) };
 }
 
 function serves(own: MeansHead, wanted: MeansHead): boolean {
@@ -77,23 +88,36 @@ function serves(own: MeansHead, wanted: MeansHead): boolean {
 
 /** What the records of a means file belong to; null if there is no file or it is of another version. */
 export function readMeansHead(path: string): MeansHead | null {
-  if (!existsSync(path)) return null;
-  const bytes = Buffer.alloc(headLimit);
+  return readHead(path)?.head ?? null;
+}
+
+interface Head {
+  readonly head: MeansHead;
+  /** Where the records begin. */
+  readonly offset: number;
+}
+
+function readHead(path: string): Head | null {
+  const about = statSync(path, { throwIfNoEntry: false });
+  if (about === undefined) return null;
+  if (!about.isFile())
+    throw new InvalidInputError(`means: expected a file at ${path}, got something else`);
+  const bytes = Buffer.alloc(Math.min(headLimit, about.size));
   const file = openSync(path, 'r');
-  const length = readSync(file, bytes, 0, headLimit, 0);
+  const length = readSync(file, bytes, 0, bytes.length, 0);
   closeSync(file);
   if (length === 0) return null;
   const end = bytes.indexOf('\n');
   const text = bytes.subarray(0, Math.max(0, end)).toString();
   if (!text.startsWith('{"version":'))
-    throw new InvalidInputError(
-      `means: expected a file of story means at ${path}, got another file`,
-      {
-        hint: 'give another path, or remove it',
-      },
-    );
-  const parsed = headSchema.safeParse(JSON.parse(text));
-  return parsed.data ?? null;
+    throw new FormatError(path, 0, 'expected a file of story means, got another file', { hint });
+  const value = parsePlainJson(text, { path, offset: 0, where: 'first line: ' });
+  if (!versionSchema.safeParse(value).success) return null;
+  const parsed = headSchema.safeParse(value);
+  if (parsed.success) return { head: parsed.data, offset: end + 1 };
+  const [issue] = parsed.error.issues;
+  const why = `${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`;
+  throw new FormatError(path, 0, `first line: ${why}`, { hint });
 }
 
 function readRecords(
@@ -108,6 +132,14 @@ function readRecords(
     for (let i = 0; i < whole; i++) {
       const record = new Float32Array(size / 4);
       readSync(file, new Uint8Array(record.buffer), 0, size, offset + i * size);
+      const bad = record.findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0)
+        throw new FormatError(
+          path,
+          offset + i * size + bad * 4,
+          `story ${i + 1}: expected finite means, got ${record[bad]}`,
+          { hint },
+        );
       visit(i, record);
     }
   } finally {

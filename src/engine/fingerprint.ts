@@ -9,6 +9,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import type { GgufHeader } from '../formats/gguf.ts';
 import type { BackendInfo } from './backend.ts';
 
+/** Bytes of a norm that are in memory at a time; those of real models have fewer. */
+const pieceSize = 1 << 20;
+
 /** 16 hex digits over architecture, shape, vocabulary, special tokens and norm weights. */
 export function fingerprintOf(info: BackendInfo, norms: string): string {
   const shape = [
@@ -32,14 +35,18 @@ export function hashNorms(parts: readonly ModelPart[]): string {
   for (const { name, path, offset, bytes } of norms.toSorted((a, b) =>
     a.name < b.name ? -1 : 1,
   )) {
-    const values = Buffer.alloc(bytes);
+    hash.update(name);
     const file = openSync(path, 'r');
     try {
-      readSync(file, values, 0, bytes, offset);
+      // In pieces: a file may call its largest tensor a norm.
+      for (let from = 0; from < bytes; from += pieceSize) {
+        const piece = Buffer.alloc(Math.min(pieceSize, bytes - from));
+        readSync(file, piece, 0, piece.length, offset + from);
+        hash.update(piece);
+      }
     } finally {
       closeSync(file);
     }
-    hash.update(name).update(values);
   }
   return hash.digest('hex');
 }

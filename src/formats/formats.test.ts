@@ -10,7 +10,7 @@ import { z } from 'zod';
 
 import { tinyGguf } from '../../test/tiny-gguf.ts';
 import { FormatError } from '../errors.ts';
-import { readGgufHeader } from './gguf.ts';
+import { readAllParts, readGgufHeader } from './gguf.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { readJsonLines } from './jsonl.ts';
 import { readTensors, writeTensors } from './safetensors.ts';
@@ -134,6 +134,118 @@ test('readGgufHeader of a damaged header throws FormatError and nothing else', (
     ),
     { numRuns: 1000 },
   );
+});
+
+/** tinyGguf with other bytes `after` places after a name; 17 letters of that may be another key's. */
+const patched = (name: string, after: number, bytes: Buffer, newName = name): string => {
+  const bad = tinyGguf();
+  const at = bad.indexOf(name);
+  bad.write(newName, at);
+  bytes.copy(bad, at + name.length + after);
+  return file('patched.gguf', bad);
+};
+
+test('readGgufHeader of two tensors over the same bytes throws, so that no norm is read a thousand times', () => {
+  // Behind the name: a side count, a side, a type, then the offset.
+  const path = patched('output_norm.weight', 16, Buffer.alloc(8));
+  expect(() => readGgufHeader(path)).toThrow(/output_norm.weight: expected bytes of its own/);
+});
+
+test('readGgufHeader of counts that are no numbers throws at their place', () => {
+  const nan = Buffer.from('060000000000c07f', 'hex');
+  const infinite = Buffer.from('060000000000807f', 'hex');
+  const path = patched('llama.block_count', 0, nan);
+  expect(() => readGgufHeader(path)).toThrow(/llama.block_count to be a whole number .*, got NaN/);
+  // Made the expected size NaN, which no size is below.
+  patched('llama.block_count', 0, infinite, 'general.alignment');
+  expect(() => readGgufHeader(path)).toThrow(/general.alignment to be a whole number .*Infinity/);
+  patched('llama.block_count', 4, Buffer.from([3]), 'general.alignment');
+  expect(() => readGgufHeader(path)).toThrow(/general.alignment to be a power of two, got 3/);
+});
+
+test('readAllParts of a model in 2^63 parts throws FormatError', () => {
+  const u64 = (value: bigint): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(value);
+    return bytes;
+  };
+  const key = (name: string, type: number, value: Buffer): Buffer =>
+    Buffer.concat([
+      u64(BigInt(name.length)),
+      Buffer.from(name),
+      Buffer.from([type, 0, 0, 0]),
+      value,
+    ]);
+  // 31 and 33 bytes, so that the data stays aligned.
+  const keys = [key('split.count', 10, u64(2n ** 63n)), key('x'.repeat(20), 0, Buffer.alloc(1))];
+  const good = tinyGguf();
+  good.writeBigUInt64LE(8n, 16);
+  const bad = Buffer.concat([good.subarray(0, 24), ...keys, good.subarray(24)]);
+  expect(() => readAllParts(file('m-00001-of-00002.gguf', bad))).toThrow(
+    /split.count to be a whole/,
+  );
+});
+
+test('readGgufHeader of a folder is an InvalidInputError', () => {
+  expect(() => readGgufHeader(folder)).toThrow(/expected a file at .*, found something else/);
+});
+
+/** A file of tensors with this header. */
+const tensorsOf = (header: string, data = Buffer.alloc(0)): string => {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(header)));
+  return file('bad.safetensors', Buffer.concat([length, Buffer.from(header), data]));
+};
+
+test('readTensors of 2000 tensors over the same bytes copies nothing', () => {
+  const entry = { dtype: 'F32', shape: [100_000], data_offsets: [0, 400_000] };
+  const header = Object.fromEntries(Array.from({ length: 2000 }, (_, k) => [`t${k}`, entry]));
+  const path = tensorsOf(JSON.stringify(header), Buffer.alloc(400_000));
+  expect(() => readTensors(path)).toThrow(/tensor t1: expected bytes of its own/);
+});
+
+test('readTensors of a NaN names its byte', () => {
+  const header = '{"x":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}';
+  const path = tensorsOf(header, Buffer.from('0000803f0000c07f', 'hex'));
+  expect(() => readTensors(path)).toThrow(
+    `tensor x: expected finite values, got NaN (at byte ${8 + header.length + 4})`,
+  );
+});
+
+test('readTensors of a header that is deep, or wrong a 100,000 times, is refused at its first fault', () => {
+  const deep = tensorsOf('['.repeat(200_000));
+  expect(() => readTensors(deep)).toThrow(/header: expected JSON at most 100 levels deep/);
+  const wrong = Array.from({ length: 100_000 }, (_, k) => `"t${k}":0`).join(',');
+  expect(() => readTensors(tensorsOf(`{${wrong}}`))).toThrow(/tensor t0: expected F32 or F16/);
+  expect(() => readTensors(tensorsOf('{"__metadata__":{"a":5}}'))).toThrow(/__metadata__ a: /);
+});
+
+test('a FormatError shows the beginning of a name, without what a terminal obeys', () => {
+  const name = `\\u001b[2J\\u202e${'x'.repeat(5000)}`;
+  const path = tensorsOf(`{"${name}":0}`);
+  const refused = (): unknown => readTensors(path);
+  expect(refused).toThrow(FormatError);
+  expect(refused).toThrow(/^[^\p{Cc}\u{202e}]{1,600}$/u);
+});
+
+test('writeTensors keeps a tensor whose numbers no half holds', () => {
+  const path = join(folder, 'large.safetensors');
+  const tensors = new Map([
+    ['large', { shape: [2], data: Float32Array.of(1e6, -1) }],
+    ['small', { shape: [1], data: Float32Array.of(2) }],
+  ]);
+  writeTensors(path, { tensors, metadata: {} }, 'F16');
+  expect([...readTensors(path).tensors]).toEqual([...tensors]);
+});
+
+test('readJsonLines refuses depth that a schema passes over', () => {
+  const line = `{"a":1,"b":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+  expect(() => readJsonLines(file('d.jsonl', line), z.looseObject({}))).toThrow(
+    /line 1: expected JSON at most 100 levels deep/,
+  );
+  // Brackets in a text are no depth, whatever is escaped there.
+  const text = { a: `\\"${'['.repeat(500)}\\` };
+  expect(readJsonLines(file('t.jsonl', JSON.stringify(text)), z.looseObject({}))).toEqual([text]);
 });
 
 test('readJsonLines names the line that is wrong', () => {

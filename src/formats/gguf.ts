@@ -2,10 +2,11 @@
  * @file The header of a GGUF file, read with limits before the native library sees the file: magic,
  * version, metadata, and the bytes that the tensors need, so that a truncated file is found early.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
 import { readScalar, valueBytes } from './gguf-bytes.ts';
+import { tensorTypes, typeNames } from './gguf-types.ts';
 
 export interface GgufHeader {
   readonly architecture: string;
@@ -25,6 +26,13 @@ export interface GgufHeader {
   readonly norms: readonly TensorPlace[];
 }
 
+interface Value {
+  readonly value: string | number;
+  /** Where it begins in the file. */
+  readonly offset: number;
+}
+type Metadata = ReadonlyMap<string, Value>;
+
 interface TensorPlace {
   readonly name: string;
   readonly offset: number;
@@ -35,65 +43,10 @@ interface TensorPlace {
 const headerLimit = 300_000_000;
 /** Counts in circulation stay below 3,000 tensors and 100 keys. */
 const countLimit = 1_000_000;
+/** Parts are counted with five digits in their names. */
+const partLimit = 99_999;
+const alignmentLimit = 1 << 20;
 const stringLimit = 10_000_000;
-
-/** Tensor type id -> [values in a block, bytes of a block] of ggml. */
-const tensorTypes: Readonly<Record<number, readonly [number, number]>> = {
-  0: [1, 4],
-  1: [1, 2],
-  2: [32, 18],
-  3: [32, 20],
-  6: [32, 22],
-  7: [32, 24],
-  8: [32, 34],
-  9: [32, 36],
-  10: [256, 84],
-  11: [256, 110],
-  12: [256, 144],
-  13: [256, 176],
-  14: [256, 210],
-  15: [256, 292],
-  16: [256, 66],
-  17: [256, 74],
-  18: [256, 98],
-  19: [256, 50],
-  20: [32, 18],
-  21: [256, 110],
-  22: [256, 82],
-  23: [256, 136],
-  24: [1, 1],
-  25: [1, 2],
-  26: [1, 4],
-  27: [1, 8],
-  28: [1, 8],
-  29: [256, 56],
-  30: [1, 2],
-  34: [256, 54],
-  35: [256, 66],
-  39: [32, 17],
-  40: [64, 36],
-  41: [128, 18],
-};
-
-/** Names of the common tensor types. */
-const typeNames: Readonly<Record<number, string>> = {
-  0: 'F32',
-  1: 'F16',
-  2: 'Q4_0',
-  3: 'Q4_1',
-  6: 'Q5_0',
-  7: 'Q5_1',
-  8: 'Q8_0',
-  10: 'Q2_K',
-  11: 'Q3_K',
-  12: 'Q4_K',
-  13: 'Q5_K',
-  14: 'Q6_K',
-  20: 'IQ4_NL',
-  23: 'IQ4_XS',
-  30: 'BF16',
-  39: 'MXFP4',
-};
 
 /** Reads and checks the header. Throws FormatError with the offset, InvalidInputError if there is no file. */
 export function readGgufHeader(path: string): GgufHeader {
@@ -114,14 +67,15 @@ function parse(path: string, reader: Reader): GgufHeader {
     throw new FormatError(path, 4, `expected GGUF version 2 or 3, got ${version}`);
   const tensorCount = reader.count('tensors');
   const keyCount = reader.count('metadata keys');
-  const metadata = new Map<string, string | number>();
+  const metadata = new Map<string, Value>();
   for (let i = 0; i < keyCount; i++) {
     const key = reader.string();
+    const offset = reader.offset;
     const value = reader.value(reader.u32());
-    if (value !== null) metadata.set(key, value);
+    if (value !== null) metadata.set(key, { value, offset });
   }
   const { dataBytes, norms, quantisation } = tensorTable(path, reader, tensorCount);
-  const alignment = Number(metadata.get('general.alignment') ?? 32) || 32;
+  const alignment = alignmentOf(path, metadata);
   const dataStart = Math.ceil(reader.offset / alignment) * alignment;
   const expectedBytes = dataStart + dataBytes;
   if (reader.size < expectedBytes) {
@@ -135,18 +89,16 @@ function parse(path: string, reader: Reader): GgufHeader {
     );
   }
   const architecture = architectureOf(path, metadata);
-  const number = (key: string): number | null => {
-    const value = metadata.get(`${architecture}.${key}`);
-    return typeof value === 'number' ? value : null;
-  };
+  const number = (key: string): number | null =>
+    wholeNumber(path, metadata, { key: `${architecture}.${key}`, limit: countLimit * 1000 });
   return {
     architecture,
-    name: String(metadata.get('general.name') ?? '') || null,
+    name: String(metadata.get('general.name')?.value ?? '') || null,
     blocks: number('block_count'),
     width: number('embedding_length'),
     contextLength: number('context_length'),
     hasChatTemplate: metadata.has('tokenizer.chat_template'),
-    splitCount: Number(metadata.get('split.count') ?? 1) || 1,
+    splitCount: wholeNumber(path, metadata, { key: 'split.count', limit: partLimit }) || 1,
     tensorCount,
     expectedBytes,
     quantisation,
@@ -154,10 +106,40 @@ function parse(path: string, reader: Reader): GgufHeader {
   };
 }
 
+/** Where the data's offsets begin to count: a power of two, as the loader wants it too. */
+function alignmentOf(path: string, metadata: Metadata): number {
+  const key = 'general.alignment';
+  const alignment = wholeNumber(path, metadata, { key, limit: alignmentLimit }) ?? 32;
+  if (!Number.isInteger(Math.log2(alignment)))
+    throw new FormatError(
+      path,
+      metadata.get(key)?.offset ?? 0,
+      `expected ${key} to be a power of two, got ${alignment}`,
+    );
+  return alignment;
+}
+
+/** A number of things; null if the file gives none or a list, one a block. */
+function wholeNumber(
+  path: string,
+  metadata: Metadata,
+  { key, limit }: { key: string; limit: number },
+): number | null {
+  const { value, offset = 0 } = metadata.get(key) ?? {};
+  if (typeof value !== 'number') return null;
+  if (Number.isInteger(value) && value >= 0 && value <= limit) return value;
+  throw new FormatError(
+    path,
+    offset,
+    `expected ${key} to be a whole number of at most ${limit}, got ${value}`,
+  );
+}
+
 /** Empty for the later parts of a split model, which hold tensors and no metadata. */
-function architectureOf(path: string, metadata: ReadonlyMap<string, string | number>): string {
-  const isLaterPart = Number(metadata.get('split.no') ?? 0) > 0;
-  const architecture = metadata.get('general.architecture') ?? (isLaterPart ? '' : undefined);
+function architectureOf(path: string, metadata: Metadata): string {
+  const isLaterPart = Number(metadata.get('split.no')?.value ?? 0) > 0;
+  const architecture =
+    metadata.get('general.architecture')?.value ?? (isLaterPart ? '' : undefined);
   if (typeof architecture !== 'string')
     throw new FormatError(path, 24, 'expected general.architecture, found none');
   return architecture;
@@ -186,6 +168,7 @@ function tensorTable(
 ): { dataBytes: number; norms: TensorPlace[]; quantisation: string } {
   let dataBytes = 0;
   const bytesOf = new Map<number, number>();
+  const places: TensorPlace[] = [];
   const norms: TensorPlace[] = [];
   for (let i = 0; i < count; i++) {
     const name = reader.string();
@@ -196,13 +179,13 @@ function tensorTable(
         reader.offset,
         `tensor ${name}: expected at most 4 dimensions, got ${sides}`,
       );
-    let values = 1;
-    for (let k = 0; k < sides; k++) values *= reader.u64();
+    const shape = Array.from({ length: sides }, () => reader.u64());
+    const values = shape.reduce((product, side) => product * side, 1);
     const type = reader.u32();
     const offset = reader.u64();
     const [block, bytes] = tensorTypes[type] ?? [1, 0];
     const size = (values / block) * bytes;
-    if (!Number.isSafeInteger(offset) || !(size < Number.MAX_SAFE_INTEGER)) {
+    if ((shape[0] ?? 1) % block !== 0 || !Number.isSafeInteger(offset + size)) {
       throw new FormatError(
         path,
         reader.offset,
@@ -210,13 +193,30 @@ function tensorTable(
       );
     }
     dataBytes = Math.max(dataBytes, offset + size);
+    places.push({ name, offset, bytes: size });
     bytesOf.set(type, (bytesOf.get(type) ?? 0) + size);
     if (type === 0 && name.endsWith('norm.weight')) norms.push({ name, offset, bytes: size });
   }
+  assertApart(path, places, reader.offset);
   const [most = 0] = [...bytesOf.keys()].toSorted(
     (a, b) => (bytesOf.get(b) ?? 0) - (bytesOf.get(a) ?? 0),
   );
   return { dataBytes, norms, quantisation: typeNames[most] ?? `type ${most}` };
+}
+
+/** Refuses tensors that share bytes: whoever reads them all would read more than the file has. */
+function assertApart(path: string, places: readonly TensorPlace[], offset: number): void {
+  let end = 0;
+  const held = places.filter(({ bytes }) => bytes > 0);
+  for (const place of held.toSorted((a, b) => a.offset - b.offset)) {
+    if (place.offset < end)
+      throw new FormatError(
+        path,
+        offset,
+        `tensor ${place.name}: expected bytes of its own, got those of another tensor`,
+      );
+    end = place.offset + place.bytes;
+  }
 }
 
 /** Reads forward through a window, so that a header of any size costs little memory. */
@@ -231,8 +231,12 @@ class Reader {
   constructor(path: string) {
     this.#path = path;
     try {
+      // Before it is opened, as opening a pipe waits for somebody to write.
+      if (!statSync(path).isFile())
+        throw new InvalidInputError(`model: expected a file at ${path}, found something else`);
       this.#file = openSync(path, 'r');
     } catch (cause) {
+      if (cause instanceof InvalidInputError) throw cause;
       throw new InvalidInputError(`model: expected a readable file at ${path}, found none`, {
         cause,
         hint: 'limbic models lists what is here',
@@ -265,7 +269,7 @@ class Reader {
     }
     const from = this.offset - this.#windowStart;
     if (from + length > this.#window.length) {
-      const window = Buffer.alloc(Math.max(length, 1 << 20));
+      const window = Buffer.alloc(Math.min(Math.max(length, 1 << 20), this.size - this.offset));
       const got = readSync(this.#file, window, 0, window.length, this.offset);
       this.#window = window.subarray(0, got);
       this.#windowStart = this.offset;

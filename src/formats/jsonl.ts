@@ -1,49 +1,64 @@
 /** @file One JSON value a line. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import type { z } from 'zod';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
+import { jsonRoom, parsePlainJson } from './stranger-json.ts';
+
+/** Files in circulation stay below 10 MB; what is over this does not fit in memory once it is parsed. */
+const fileLimit = 200e6;
+/** Values of one line; a schema complains of each that does not fit, at 500 bytes. */
+const lineValues = 1_000_000;
+const newline = 10;
 
 /** Parses every line by the schema; throws FormatError naming the line. Empty lines are skipped. */
 export function readJsonLines<T>(path: string, schema: z.ZodType<T>): T[] {
-  const content = readText(path);
+  const bytes = readBytes(path);
   const values: T[] = [];
-  let offset = 0;
-  for (const [i, line] of content.split('\n').entries()) {
-    if (line.trim() !== '') values.push(parseLine(path, schema, { line, number: i + 1, offset }));
-    offset += Buffer.byteLength(line) + 1;
+  const room = jsonRoom(lineValues);
+  let number = 1;
+  for (let offset = 0; offset < bytes.length; number++) {
+    const found = bytes.indexOf(newline, offset);
+    const end = found === -1 ? bytes.length : found;
+    const line = bytes.toString('utf8', offset, end);
+    if (line.trim() !== '') {
+      const where = `line ${number}: `;
+      const value = parsePlainJson(line, { path, offset, where }, room);
+      values.push(fitted(schema, value, { path, offset, where }));
+    }
+    offset = end + 1;
   }
   return values;
 }
 
-function parseLine<T>(
-  path: string,
+function fitted<T>(
   schema: z.ZodType<T>,
-  at: { line: string; number: number; offset: number },
+  value: unknown,
+  { path, offset, where }: { path: string; offset: number; where: string },
 ): T {
-  try {
-    return schema.parse(JSON.parse(at.line));
-  } catch (cause) {
-    const why = cause instanceof SyntaxError ? 'not JSON' : issueOf(cause);
-    throw new FormatError(path, at.offset, `line ${at.number}: ${why}`, { cause });
-  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  const why = `${first?.path.join('.') || 'value'}: ${first?.message ?? 'does not fit'}`;
+  throw new FormatError(path, offset, `${where}${why}`, { cause: parsed.error });
 }
 
-function issueOf(error: unknown): string {
-  const issues = (error as z.ZodError).issues ?? [];
-  const [first] = issues;
-  return first === undefined
-    ? String(error)
-    : `${first.path.join('.') || 'value'}: ${first.message}`;
-}
-
-/** A text file's content; a missing or unreadable file is an InvalidInputError. */
+/** A text file's content; a missing, unreadable or huge file is an InvalidInputError. */
 export function readText(path: string): string {
+  return readBytes(path).toString();
+}
+
+function readBytes(path: string): Buffer {
+  let size = 0;
   try {
-    return readFileSync(path, 'utf8');
+    size = statSync(path).size;
+    if (size <= fileLimit) return readFileSync(path);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
     throw new InvalidInputError(`${path}: expected a readable file, got ${code}`, { cause });
   }
+  throw new InvalidInputError(
+    `${path}: expected at most ${fileLimit / 1e6} MB, got ${Math.ceil(size / 1e6)} MB`,
+  );
 }

@@ -209,6 +209,24 @@ test('hostile content: depth, prototypes, lone surrogates, long names, text acro
   expect(read3.map(({ messages }) => messages[0]?.text === long)).toEqual([true, true, true]);
 });
 
+test('hostile content: a file wrong in a million places is refused at its first fault', async () => {
+  // A schema of the whole collected all of them, at 500 bytes each.
+  const messages = `{"messages":[${'0,'.repeat(300_000)}0]}`;
+  expect((await refusal(messages)).message).toMatch(/line 1: messages\.0: /);
+  const parts = `{"messages":[{"role":"user","content":[${'0,'.repeat(300_000)}0]}]}`;
+  expect((await refusal(parts)).message).toMatch(/line 1: messages\.0\.content\.0: /);
+  // Every line was kept apart, at 100 bytes each.
+  const lines = await refusal(`[\n${'0,\n'.repeat(300_000)}0`);
+  expect(lines.message).toMatch(/line 300002: not JSON \(at byte 900002\)/);
+  const named = { samples: [{ id: '\u{1b}[2J', messages: [] }] };
+  expect((await read(JSON.stringify(named)))[0]?.name).toBe('sample \u{FFFD}[2J');
+});
+
+test('hostile content: more values than memory has room for', async () => {
+  const values = await refusal(`{"messages":[],"x":[${'[],'.repeat(5_000_100)}0]}`);
+  expect(values.message).toMatch(/line 1: expected JSON of at most 10000000 values/);
+});
+
 test('the digest is that of the bytes', async () => {
   writeFileSync(path, `${hello}\r\n\n`);
   const { sha256 } = await readTranscripts(path);

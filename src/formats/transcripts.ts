@@ -3,11 +3,12 @@
  * or a log of Inspect AI as JSON. Told apart by their first line, since names of files say nothing reliable.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 
 import { z } from 'zod';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
+import { assertPlainJson, type JsonPlace, type JsonRoom, jsonRoom } from './stranger-json.ts';
 
 /** Larger files are refused: a text longer than this does not fit the memory that Node has by default. */
 const mostBytes = 200e6;
@@ -33,35 +34,17 @@ export interface TranscriptFile {
   readonly transcripts: readonly Transcript[];
 }
 
-const partSchema = z
-  .union([
-    z.string(),
-    z.object({ type: z.literal('text'), text: z.string() }).transform(({ text }) => text),
-    // A picture, a call of a tool, a thought: nothing that the reader of the reply saw as its text.
-    z.looseObject({ type: z.string() }).transform(() => null),
-  ])
-  .transform((part) => (part === null ? [] : [part]));
-
-const messageSchema = z
-  .object({
-    role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
-    content: z
-      .union([z.string(), z.array(partSchema).transform((parts) => parts.flat().join('\n'))])
-      .nullish(),
-  })
-  .transform(({ role, content }): TranscriptMessage => ({
-    role: plainRole(role),
-    text: whole(content ?? ''),
-  }));
-
-const conversationSchema = z.object({ messages: z.array(messageSchema) });
-const logSchema = z.object({
-  samples: z.array(
-    conversationSchema.extend({
-      id: z.union([z.string(), z.number()]),
-      epoch: z.number().int().default(1),
-    }),
-  ),
+const textPartSchema = z.object({ type: z.literal('text'), text: z.string() });
+// A picture, a call of a tool, a thought: nothing that the reader of the reply saw as its text.
+const otherPartSchema = z.looseObject({ type: z.string() });
+const messageSchema = z.object({
+  role: z.enum(['system', 'developer', 'user', 'assistant', 'tool', 'function']),
+  content: z.union([z.string(), z.array(z.unknown())]).nullish(),
+});
+const conversationSchema = z.object({ messages: z.array(z.unknown()) });
+const sampleSchema = conversationSchema.extend({
+  id: z.union([z.string(), z.number()]),
+  epoch: z.number().int().default(1),
 });
 
 function plainRole(
@@ -85,14 +68,18 @@ export async function readTranscripts(path: string): Promise<TranscriptFile> {
   assertReadable(path);
   const hash = createHash('sha256');
   const lines = linesOf(path, (chunk) => hash.update(chunk));
+  const room = jsonRoom();
   const head = await firstLine(lines);
   if (head === null) throw new FormatError(path, 0, 'expected conversations, got an empty file');
-  const value = parsedOrUndefined(head.text);
-  const transcripts =
-    isRecord(value) && 'messages' in value
-      ? await oneEachLine(path, head, lines)
-      : await allInOne(path, { head, value }, lines);
-  return { sha256: hash.digest('hex'), transcripts };
+  const value = valueOf(path, head, room);
+  if (isRecord(value) && 'messages' in value) {
+    const transcripts = await oneEachLine(path, { head, value, room }, lines);
+    return { sha256: hash.digest('hex'), transcripts };
+  }
+  await lines.return(undefined);
+  const bytes = readFileSync(path);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { sha256, transcripts: allInOne(path, { head, value }, bytes) };
 }
 
 function assertReadable(path: string): void {
@@ -164,80 +151,81 @@ async function firstLine(lines: AsyncGenerator<Line>): Promise<Line | null> {
 
 async function oneEachLine(
   path: string,
-  head: Line,
+  { head, value, room }: { readonly head: Line; readonly value: unknown; readonly room: JsonRoom },
   rest: AsyncGenerator<Line>,
 ): Promise<Transcript[]> {
-  const transcripts = [conversationIn(path, head)];
+  const transcripts = [conversationIn(path, head, value)];
   for await (const line of rest)
-    if (line.text.trim() !== '') transcripts.push(conversationIn(path, line));
+    if (line.text.trim() !== '')
+      transcripts.push(conversationIn(path, line, valueOf(path, line, room)));
   return transcripts;
 }
 
-function conversationIn(path: string, { text, number, offset }: Line): Transcript {
+function conversationIn(path: string, { number, offset }: Line, value: unknown): Transcript {
   const name = `line ${number}`;
-  const value = parsedOrUndefined(text);
   if (value === undefined) throw new FormatError(path, offset, `${name}: not JSON`);
-  const parsed = conversationSchema.safeParse(value);
-  if (!parsed.success) throw new FormatError(path, offset, `${name}: ${issueIn(parsed.error)}`);
-  return { name, messages: parsed.data.messages };
+  return { name, messages: messagesOf(value, { path, offset, where: `${name}: ` }) };
 }
 
 /** A file that is one JSON value: an array of conversations, a log, or one conversation over several lines. */
-async function allInOne(
+function allInOne(
   path: string,
   { head, value }: { readonly head: Line; readonly value: unknown },
-  rest: AsyncGenerator<Line>,
-): Promise<Transcript[]> {
-  const following: Line[] = [];
-  for await (const line of rest) following.push(line);
-  const second = following.find(({ text }) => text.trim() !== '');
+  bytes: Buffer,
+): Transcript[] {
+  const { offset, number } = head;
   if (!/^\s*[[{]/.test(head.text))
-    throw new FormatError(
-      path,
-      head.offset,
-      `line ${head.number}: expected { or [, got other text`,
-      {
-        hint: 'a log of Inspect in its .eval format becomes JSON with: inspect log dump LOG.eval > LOG.json',
-      },
-    );
+    throw new FormatError(path, offset, `line ${number}: expected { or [, got other text`, {
+      hint: 'a log of Inspect in its .eval format becomes JSON with: inspect log dump LOG.eval > LOG.json',
+    });
+  const text = bytes.toString('utf8', offset).replace(/^\u{FEFF}/u, '');
+  const after = text.slice(head.text.length);
+  const more = /\S/.test(after);
   // One line alone, or objects a line whose first one is torn, for which the parser would blame the second.
-  const begun = (line: Line): boolean => /^\s*\{\s*"messages"/.test(line.text);
-  const isTorn = value === undefined && (second === undefined || (begun(head) && begun(second)));
-  if (isTorn) throw new FormatError(path, head.offset, `line ${head.number}: not JSON`);
-  if (value !== undefined && second !== undefined)
+  const isTorn =
+    value === undefined &&
+    (!more || (/^\s*\{\s*"messages"/.test(head.text) && /^\s*\{\s*"messages"/.test(after)));
+  if (isTorn) throw new FormatError(path, offset, `line ${number}: not JSON`);
+  if (value !== undefined && more)
     throw new FormatError(
       path,
-      head.offset,
-      `line ${head.number}: ${isRecord(value) ? 'expected "messages", got none' : 'expected the whole file in it, got more lines'}`,
+      offset,
+      `line ${number}: ${isRecord(value) ? 'expected "messages", got none' : 'expected the whole file in it, got more lines'}`,
     );
-  const all = value ?? parsedWhole(path, [head, ...following]);
+  const all = value ?? parsedWhole(path, head, { bytes, text });
   return Array.isArray(all) ? entriesOf(path, all) : samplesOf(path, all);
 }
 
-/** Parses the lines as one value; FormatError, at the line where that fails if the parser says where. */
-function parsedWhole(path: string, lines: readonly Line[]): unknown {
-  const text = lines.map((line) => line.text).join('\n');
+/** Parses the text from the line on as one value; FormatError, at the line where that fails if the parser says where. */
+function parsedWhole(
+  path: string,
+  { offset, number }: Line,
+  { bytes, text }: { readonly bytes: Buffer; readonly text: string },
+): unknown {
+  assertPlainJson(text, { path, offset });
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
     const { message } = cause as Error;
     const place = /end of JSON input/.test(message)
-      ? text.length
+      ? text.trimEnd().length
       : /at position (\d+)/.exec(message)?.[1];
     if (place === undefined)
       throw new FormatError(path, 0, `not JSON, neither as a whole nor line by line`, { cause });
-    const count = text.slice(0, Number(place)).split('\n').length;
-    const at = lines[Math.min(lines.length, count) - 1];
-    throw new FormatError(path, at?.offset ?? 0, `line ${at?.number ?? 1}: not JSON`, { cause });
+    let [line, at] = [number, offset];
+    let end = text.indexOf('\n');
+    for (; end !== -1 && end < Number(place); end = text.indexOf('\n', end + 1)) {
+      line += 1;
+      at = bytes.indexOf(newline, at) + 1;
+    }
+    throw new FormatError(path, at, `line ${line}: not JSON`, { cause });
   }
 }
 
 function entriesOf(path: string, entries: readonly unknown[]): Transcript[] {
   return entries.map((entry, k) => {
     const name = `entry ${k + 1}`;
-    const parsed = conversationSchema.safeParse(entry);
-    if (!parsed.success) throw new FormatError(path, 0, `${name}: ${issueIn(parsed.error)}`);
-    return { name, messages: parsed.data.messages };
+    return { name, messages: messagesOf(entry, { path, offset: 0, where: `${name}: ` }) };
   });
 }
 
@@ -252,29 +240,65 @@ function samplesOf(path: string, value: unknown): Transcript[] {
         hint: 'one {"messages": [...]} a line, a JSON array of such, or a log of Inspect as JSON with its samples',
       },
     );
-  const parsed = logSchema.safeParse(value);
-  if (!parsed.success) throw new FormatError(path, 0, issueIn(parsed.error));
-  return parsed.data.samples.map(({ id, epoch, messages }) => ({
-    name: `sample ${whole(String(id).slice(0, nameLength))}${epoch === 1 ? '' : `, epoch ${epoch}`}`,
-    messages,
-  }));
+  return value['samples'].map((sample: unknown, k) => {
+    const place = { path, offset: 0, where: `samples.${k}.` };
+    const { id, epoch } = fitted(sampleSchema, sample, place);
+    const shown = whole(String(id).slice(0, nameLength)).replaceAll(/\p{Cc}/gu, '\u{FFFD}');
+    return {
+      name: `sample ${shown}${epoch === 1 ? '' : `, epoch ${epoch}`}`,
+      messages: messagesOf(sample, place),
+    };
+  });
+}
+
+/** The messages of a conversation, one by one: a schema of them all would complain of each that does not fit. */
+function messagesOf(conversation: unknown, place: JsonPlace): TranscriptMessage[] {
+  const { where = '' } = place;
+  return fitted(conversationSchema, conversation, place).messages.map((message, k) => {
+    const at = { ...place, where: `${where}messages.${k}.` };
+    const { role, content } = fitted(messageSchema, message, at);
+    return { role: plainRole(role), text: whole(textOf(content ?? '', at)) };
+  });
+}
+
+function textOf(content: string | readonly unknown[], place: JsonPlace): string {
+  if (typeof content === 'string') return content;
+  const { where = '' } = place;
+  return content
+    .flatMap((part, k) => {
+      if (typeof part === 'string') return [part];
+      const text = textPartSchema.safeParse(part).data?.text;
+      if (text === undefined)
+        fitted(otherPartSchema, part, { ...place, where: `${where}content.${k}.` });
+      return text ?? [];
+    })
+    .join('\n');
+}
+
+/** The value by its schema; FormatError with the first thing that does not fit. */
+function fitted<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  { path, offset, where = '' }: JsonPlace,
+): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [first] = parsed.error.issues;
+  const field = first?.path.join('.') ?? '';
+  const at = field === '' ? where.replace(/\.$/, ': ') : `${where}${field}: `;
+  throw new FormatError(path, offset, `${at || 'value: '}${first?.message ?? 'does not fit'}`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value of JSON, or undefined, which no JSON has. */
-function parsedOrUndefined(text: string): unknown {
+/** The value of a line, or undefined if it is no JSON, which no JSON has. */
+function valueOf(path: string, { text, number, offset }: Line, room: JsonRoom): unknown {
+  assertPlainJson(text, { path, offset, where: `line ${number}: ` }, room);
   try {
     return JSON.parse(text) as unknown;
   } catch {
     return undefined;
   }
-}
-
-/** The first thing that does not fit, with its place. */
-function issueIn(error: z.ZodError): string {
-  const [first] = error.issues;
-  return `${first?.path.join('.') || 'value'}: ${first?.message ?? 'does not fit'}`;
 }

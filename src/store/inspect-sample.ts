@@ -83,7 +83,7 @@ export function sampleOf(cell: { key: string; data: Data; uuid: string; model: s
 export function scoresOf(data: Data): Record<string, object> {
   const outcome = scoreSchema.safeParse(data['outcome']).data;
   const numbers = Object.entries(data).filter(
-    ([name, value]) => name !== 'outcome' && typeof value === 'number' && !settings.has(name),
+    ([name, value]) => name !== 'outcome' && Number.isFinite(value) && !settings.has(name),
   );
   const entries: [string, unknown][] = [
     ...(outcome === undefined ? [] : ([['outcome', outcome]] as [string, unknown][])),

@@ -290,6 +290,26 @@ test('readRun of a damaged manifest is a FormatError, and of a newer version say
   expect(() => readRun(run.id, folder)).toThrow(expect.objectContaining({ code: 'bad-file' }));
 });
 
+test('readRun of a run of another id, of depth and of folders in place of files is a FormatError', async () => {
+  const folder = home();
+  using run = createRun(about, folder);
+  const file = join(run.path, 'manifest.json');
+  const text = readFileSync(file, 'utf8');
+  const other = '20260131-090507-watch-00ff';
+  writeFileSync(file, text.replace(run.id, other));
+  expect(() => readRun(run.id, folder)).toThrow(`id: expected ${run.id}, got ${other}`);
+  writeFileSync(file, text);
+  // JSON.stringify, which the export uses, runs out of stack there.
+  const events = join(run.path, 'events.jsonl');
+  appendFileSync(events, `{"a":${'['.repeat(9000)}${']'.repeat(9000)}}\n`);
+  await expect(eventsOf(run.id, folder)).rejects.toThrow(
+    /line 1: expected JSON at most 100 levels/,
+  );
+  rmSync(events);
+  mkdirSync(events);
+  expect(() => readRun(run.id, folder)).toThrow(/events\.jsonl: expected a file, got something/);
+});
+
 test('listRuns is newest first and leaves out what is no readable run', () => {
   const folder = home();
   expect(listRuns(join(folder, 'nowhere'))).toEqual([]);

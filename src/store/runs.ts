@@ -8,7 +8,6 @@ import { randomBytes } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
-  createReadStream,
   existsSync,
   fsyncSync,
   ftruncateSync,
@@ -16,9 +15,9 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -35,16 +34,19 @@ import {
   NotFoundError,
   UnavailableError,
 } from '../errors.ts';
+import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
 import { limbicHome } from './cache.ts';
 import { acquireLock, holderOf } from './lock.ts';
+import { countLines, eventsOf } from './run-lines.ts';
 
 /** Version of the manifest and of the files beside it; a change of their meaning raises it. */
 const version = 1;
 const idPattern = /^[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,40}-[0-9a-f]{4}$/;
 const kindPattern = /^[a-z0-9-]{1,40}$/;
-/** Bytes read at a time where lines are counted. */
-const chunkSize = 1 << 20;
-const newline = 10;
+/** Bytes of manifest.json and of summary.json, which holds the tables of a study. */
+const jsonLimit = 100e6;
+/** Values in them, at most. */
+const valueLimit = 1_000_000;
 
 const runManifestSchema = z.object({
   version: z.literal(version),
@@ -303,7 +305,9 @@ function readManifest(id: string, path: string): RunManifest {
       { hint: 'a newer limbic wrote it; update limbic' },
     );
   }
-  return readJson(file, runManifestSchema);
+  const whole = readJson(file, runManifestSchema);
+  if (whole.id !== id) throw new FormatError(file, 0, `id: expected ${id}, got ${whole.id}`);
+  return whole;
 }
 
 function readEnding(path: string): z.infer<typeof endingSchema> | null {
@@ -312,16 +316,24 @@ function readEnding(path: string): z.infer<typeof endingSchema> | null {
 }
 
 function readJson<T>(file: string, schema: z.ZodType<T>): T {
+  const value = parsePlainJson(readWhole(file), { path: file, offset: 0 }, jsonRoom(valueLimit));
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const why = `${issue?.path.join('.') || 'value'}: ${issue?.message ?? 'does not fit'}`;
+  throw new FormatError(file, 0, why, { cause: parsed.error });
+}
+
+function readWhole(file: string): string {
+  let size = 0;
   try {
-    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    size = statSync(file).size;
+    if (size <= jsonLimit) return readFileSync(file, 'utf8');
   } catch (cause) {
-    const issue = cause instanceof z.ZodError ? cause.issues[0] : undefined;
-    const why =
-      issue === undefined
-        ? `expected readable JSON, got ${(cause as NodeJS.ErrnoException).code ?? 'other text'}`
-        : `${issue.path.join('.') || 'value'}: ${issue.message}`;
-    throw new FormatError(file, 0, why, { cause });
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new FormatError(file, 0, `expected readable JSON, got ${code}`, { cause });
   }
+  throw new FormatError(file, 0, `expected at most ${jsonLimit} bytes, got ${size}`);
 }
 
 function writeJson(file: string, value: object): void {
@@ -344,51 +356,4 @@ function notWritten(file: string, cause: unknown): UnavailableError {
     cause,
     hint: 'make room on that disk or set LIMBIC_HOME to another one',
   });
-}
-
-/** Counts the complete lines of a file without parsing them; all zero if it is not there. */
-function countLines(path: string): Record<'records' | 'completeBytes' | 'bytes', number> {
-  if (!existsSync(path)) return { records: 0, completeBytes: 0, bytes: 0 };
-  const file = openSync(path, 'r');
-  const chunk = Buffer.alloc(chunkSize);
-  let [records, completeBytes, bytes] = [0, 0, 0];
-  try {
-    for (let length = 1; length > 0; bytes += length) {
-      length = readSync(file, chunk, 0, chunkSize, bytes);
-      const part = chunk.subarray(0, length);
-      for (let at = part.indexOf(newline); at !== -1; at = part.indexOf(newline, at + 1)) {
-        records += 1;
-        completeBytes = bytes + at + 1;
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
-  return { records, completeBytes, bytes };
-}
-
-async function* eventsOf(path: string): AsyncGenerator {
-  if (!existsSync(path)) return;
-  let [number, offset] = [1, 0];
-  let pieces: Buffer[] = [];
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    let from = 0;
-    for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
-      const line = Buffer.concat([...pieces, chunk.subarray(from, to)]);
-      yield parseRecord(line.toString(), { path, number, offset });
-      pieces = [];
-      from = to + 1;
-      number += 1;
-      offset += line.length + 1;
-    }
-    pieces.push(chunk.subarray(from));
-  }
-}
-
-function parseRecord(line: string, at: { path: string; number: number; offset: number }): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch (cause) {
-    throw new FormatError(at.path, at.offset, `line ${at.number}: not JSON`, { cause });
-  }
 }

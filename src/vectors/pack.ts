@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { ModelInfo, Probe } from '../engine/engine.ts';
 import { FormatError, InvalidInputError, NotFoundError, UnsupportedModelError } from '../errors.ts';
 import { readTensors, type Tensor, writeTensors } from '../formats/safetensors.ts';
+import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
 import { dot, unit } from '../math/vector.ts';
 import { type Filter, noFilter, readingDirection } from './filter.ts';
 
@@ -18,6 +19,10 @@ export const packVersion = 2;
  */
 export const defaultReadout = { kind: 'whitened', shrinkage: 0.7, axes: 48 } as const;
 
+/** Values in a header; those of packs with 171 emotions are below 1,000. */
+const headerValues = 100_000;
+
+const areUnique = (list: readonly unknown[]): boolean => new Set(list).size === list.length;
 const scoreSchema = z.object({
   layer: z.number().int(),
   /** Leave-one-topic-out accuracy, shares from 0 to 1. */
@@ -35,38 +40,46 @@ const conceptSchema = z.object({
   /** AUC of the number of tokens alone. */
   lengthAuc: z.number(),
 });
-const headerSchema = z.object({
-  version: z.literal(packVersion),
-  fingerprint: z.string(),
-  modelName: z.string(),
-  /** Of the model's file, whatever the stories ran on. */
-  quantisation: z.string(),
-  architecture: z.string(),
-  blocks: z.number().int().positive(),
-  width: z.number().int().positive(),
-  layers: z.array(z.number().int().nonnegative()).min(1),
-  emotions: z.array(z.string()).min(1),
-  /** The layer with the best held-out accuracy. */
-  bestLayer: z.number().int(),
-  scores: z.array(scoreSchema),
-  stories: z.number().int(),
-  topics: z.number().int(),
-  corpusHash: z.string(),
-  recipe: z.object({
-    from: z.number().int(),
-    centring: z.literal('grand-mean'),
-    readout: z.discriminatedUnion('kind', [
-      z.object({ kind: z.literal('raw') }),
-      z.object({ kind: z.literal('neutral'), share: z.number() }),
-      z.object({ kind: z.literal('whitened'), shrinkage: z.number(), axes: z.number().int() }),
-    ]),
-    weights: z.string(),
-  }),
-  /** Of the neutral texts that calibration.ts read. */
-  calibration: z.object({ texts: z.number().int(), tokens: z.number().int() }).optional(),
-  /** In a pack of `limbic concept`, whose only emotion is the concept and whose topics are its pairs. */
-  concept: conceptSchema.optional(),
-});
+const headerSchema = z
+  .object({
+    version: z.literal(packVersion),
+    fingerprint: z.string(),
+    modelName: z.string(),
+    /** Of the model's file, whatever the stories ran on. */
+    quantisation: z.string(),
+    architecture: z.string(),
+    blocks: z.number().int().positive(),
+    width: z.number().int().positive(),
+    layers: z
+      .array(z.number().int().nonnegative())
+      .min(1)
+      .refine(areUnique, 'expected each layer once'),
+    emotions: z.array(z.string()).min(1).refine(areUnique, 'expected each emotion once'),
+    /** The layer with the best held-out accuracy. */
+    bestLayer: z.number().int(),
+    scores: z.array(scoreSchema),
+    stories: z.number().int(),
+    topics: z.number().int(),
+    corpusHash: z.string(),
+    recipe: z.object({
+      from: z.number().int(),
+      centring: z.literal('grand-mean'),
+      readout: z.discriminatedUnion('kind', [
+        z.object({ kind: z.literal('raw') }),
+        z.object({ kind: z.literal('neutral'), share: z.number() }),
+        z.object({ kind: z.literal('whitened'), shrinkage: z.number(), axes: z.number().int() }),
+      ]),
+      weights: z.string(),
+    }),
+    /** Of the neutral texts that calibration.ts read. */
+    calibration: z.object({ texts: z.number().int(), tokens: z.number().int() }).optional(),
+    /** In a pack of `limbic concept`, whose only emotion is the concept and whose topics are its pairs. */
+    concept: conceptSchema.optional(),
+  })
+  .refine(({ layers, bestLayer }) => layers.includes(bestLayer), {
+    path: ['bestLayer'],
+    message: 'expected one of the layers',
+  });
 type PackHeader = z.infer<typeof headerSchema>;
 export type ConceptScore = z.infer<typeof conceptSchema>;
 export type LayerScore = z.infer<typeof scoreSchema>;
@@ -172,7 +185,7 @@ export function loadPack(path: string): VectorPack {
       );
       return { axes, shrink: [...shrink] };
     }),
-    norms: take('norms', header.layers.length),
+    norms: positive(path, take('norms', header.layers.length)),
     stability: take('stability', header.emotions.length),
     quantiles: tensors.has('quantiles')
       ? take('quantiles', header.emotions.length * calibrationLevels.length)
@@ -180,13 +193,16 @@ export function loadPack(path: string): VectorPack {
   };
 }
 
+/** Readings are shares of these. */
+function positive(path: string, norms: Float32Array): Float32Array {
+  const bad = norms.findIndex((norm) => !(norm > 0));
+  if (bad < 0) return norms;
+  throw new FormatError(path, 8, `tensor norms: expected numbers above 0, got ${norms[bad]}`);
+}
+
 function parseHeader(path: string, text: string | undefined): PackHeader {
-  let value: unknown = null;
-  try {
-    value = JSON.parse(text ?? 'null');
-  } catch {
-    // What does not parse is refused below like what does not fit.
-  }
+  const room = jsonRoom(headerValues);
+  const value = parsePlainJson(text ?? 'null', { path, offset: 8, where: 'limbic: ' }, room);
   const parsed = headerSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const { version } = z.object({ version: z.number() }).safeParse(value).data ?? {};
