@@ -65,10 +65,13 @@ function encode(data: Float32Array, dtype: Dtype): Buffer {
 }
 
 /**
- * Reads a whole file, whose numbers are finite. Throws FormatError with the offset of what is wrong, InvalidInputError
- * if there is no file.
+ * Reads a whole file, whose numbers are finite, but for tensors in which NaN says that something was not measured.
+ * Throws FormatError with the offset of what is wrong, InvalidInputError if there is no file.
  */
-export function readTensors(path: string): TensorFile {
+export function readTensors(
+  path: string,
+  mayBeUnmeasured: (name: string) => boolean = () => false,
+): TensorFile {
   const bytes = readAll(path);
   if (bytes.length < 8)
     throw new FormatError(path, 0, `expected a safetensors file, got ${bytes.length} bytes`);
@@ -89,7 +92,9 @@ export function readTensors(path: string): TensorFile {
   const tensors = new Map(
     places.map(({ name, shape, dtype, from, to }) => {
       const values = decode(data.subarray(from, to), dtype);
-      const bad = values.findIndex((value) => !Number.isFinite(value));
+      const bad = values.findIndex(
+        (value) => !Number.isFinite(value) && !(Number.isNaN(value) && mayBeUnmeasured(name)),
+      );
       if (bad >= 0)
         throw new FormatError(
           path,

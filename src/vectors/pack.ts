@@ -154,7 +154,8 @@ export function loadPack(path: string): VectorPack {
       hint: 'make one with: limbic extract --model NAME --out FILE',
     });
   }
-  const { tensors, metadata } = readTensors(path);
+  // A pack from few texts has no spread.
+  const { tensors, metadata } = readTensors(path, (name) => name.endsWith('.reply-spread'));
   const header = parseHeader(path, metadata['limbic']);
   const take = (name: string, length: number): Float32Array => {
     const data = tensors.get(name)?.data;
