@@ -22,6 +22,7 @@ import {
   type Condition,
   conditions,
   distancesOf,
+  dropSign,
   emotionsOf,
   type Estimate,
   readouts,
@@ -252,9 +253,10 @@ function verdictOf(
 
 /** Whether a contrast counts, and whether it is more than one of valence. */
 function dropOf(effect: BindingEffect | undefined, size: string): string {
-  if (effect?.sign === -1)
+  if (effect !== undefined && dropSign(effect) === -1)
     return `against expectation it reads higher than the affirmed one, ${size}`;
-  if (effect?.sign !== 1) return `the difference, ${size}, is not beyond the controls`;
+  if (effect === undefined || dropSign(effect) !== 1)
+    return `the difference, ${size}, is not beyond the controls`;
   return `the difference, ${size}, is beyond the controls${effect.overSide.interval[0] > 0 ? ' and more than that of the other emotions of its side' : ', but no more than that of the other emotions of its side'}`;
 }
 

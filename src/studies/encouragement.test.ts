@@ -579,6 +579,6 @@ test('the quick version is at most 5 minutes on two cores, and the default is si
     ...planned,
     isLocal: false,
   });
-  expect(full.model.replies).toBe(5 * (36 + 12 + 8 * 6));
+  expect(full.model.replies).toBe(5 * (36 + 12 + 12 * 6));
   expect(makePuzzles(3, 1).every(({ isSolvable }) => !isSolvable)).toBe(true);
 });

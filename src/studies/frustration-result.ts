@@ -2,6 +2,7 @@ import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { mean } from '../math/stats.ts';
+import { amongP } from './claims.ts';
 import {
   type Conversation,
   type FrustrationContext,
@@ -130,7 +131,7 @@ function contrastMeasures(conversations: readonly Conversation[], seed: number):
   );
 }
 
-function verdictOf(
+export function verdictOf(
   conversations: readonly Conversation[],
   { names, settings, isLocal }: FrustrationContext,
   measures: readonly Measure[],
@@ -144,7 +145,9 @@ function verdictOf(
   const controls = contrasts.filter(isControl);
   const parts = [
     rejectedInWords(conversations, names.model, measures),
-    ...told.map((contrast, i) => contrastInWords({ ...contrast, p: corrected[i] ?? 1 }, controls)),
+    ...told.map((contrast, i) =>
+      contrastInWords({ ...contrast, p: corrected[i] ?? 1 }, { controls, asked: told.length }),
+    ),
     ...(told.length === 0
       ? []
       : [
@@ -189,7 +192,10 @@ function doseOf({ arm }: Contrast): string | undefined {
   return / (\+[\d.]+)$/.exec(arm)?.[1];
 }
 
-function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): string {
+function contrastInWords(
+  contrast: Contrast,
+  { controls, asked }: { controls: readonly Contrast[]; asked: number },
+): string {
   const { arm, difference, interval, p, n } = contrast;
   const [low, high] = interval;
   const range = Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}, ` : '';
@@ -203,6 +209,15 @@ function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): str
   if (own.length === 0)
     return `${said}, without a random direction of the same strength to compare with`;
   const band = Math.max(...own.map((control) => Math.abs(control.difference)));
-  const isBeyond = Math.abs(difference) > band;
-  return `${said}, ${isBeyond ? 'beyond' : 'but no more than'} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
+  const word =
+    Math.abs(difference) <= band
+      ? 'but no more than'
+      : amongP(
+            difference,
+            own.map((control) => control.difference),
+          ) <
+          0.05 / asked
+        ? 'beyond'
+        : 'but not clearly beyond';
+  return `${said}, ${word} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
 }
