@@ -139,7 +139,6 @@ async function readItem(
 export function bindingResult(data: BindingData): StudyResult {
   const slot = data.layers.indexOf(data.bestLayer);
   const measures: Measure[] = [];
-  const verdicts: string[] = [];
   const rows: (string | number)[][] = [];
   for (const [readout, where] of readouts.entries()) {
     const effects = bindingEffects(data, readout, slot);
@@ -153,10 +152,9 @@ export function bindingResult(data: BindingData): StudyResult {
       ...kept.map((share, k) => shareMeasure(share, { k, where, counts })),
     );
     rows.push(...effects.map((effect) => rowOf(effect, where)));
-    verdicts.push(verdictOf(where, effects, kept));
   }
   return {
-    verdict: verdicts.join(' '),
+    verdict: bindingVerdict(data),
     measures,
     sections: [
       {
@@ -234,6 +232,19 @@ function shareMeasure(
       note: 'the affirmed situation is not beyond its own controls, so there is nothing to keep',
     };
   return { name, ...share, control: '0 is the neutral twin, 1 a reader of words alone' };
+}
+
+/** In words, from the cells alone: both places, one after the other. */
+export function bindingVerdict(data: BindingData): string {
+  const slot = data.layers.indexOf(data.bestLayer);
+  return readouts
+    .map((where, readout) => {
+      const kept = (['negated', 'other'] as const).map((condition) =>
+        shareKept(data, readout, slot, condition),
+      );
+      return verdictOf(where, bindingEffects(data, readout, slot), kept);
+    })
+    .join(' ');
 }
 
 function verdictOf(

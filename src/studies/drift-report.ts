@@ -52,12 +52,9 @@ function stretchName(stretch: Stretch): string {
 /** The result from the cells alone. */
 export function driftResult(data: DriftData, notes: DriftNotes): StudyResult {
   const slopes = driftSlopes(data);
-  const carried = targets.map((target, d) => ({
-    target,
-    estimates: stretches.map((stretch) => carryOver(data, target, d, stretch)),
-  }));
+  const carried = carriedOf(data);
   return {
-    verdict: `${driftVerdict(slopes)} ${carried.map(({ target, estimates }) => carryVerdict(target, estimates)).join(' ')}${shortened(notes)}`,
+    verdict: `${driftVerdictOf(data)}${shortened(notes)}`,
     measures: [
       ...slopes.map((slope, k) => slopeMeasure(targets[k] ?? '', slope, data)),
       ...carried.flatMap(({ target, estimates }) => [
@@ -72,6 +69,21 @@ export function driftResult(data: DriftData, notes: DriftNotes): StudyResult {
       openingSection(notes),
     ],
   };
+}
+
+function carriedOf(
+  data: DriftData,
+): { target: (typeof targets)[number]; estimates: (Estimate | null)[] }[] {
+  return targets.map((target, d) => ({
+    target,
+    estimates: stretches.map((stretch) => carryOver(data, target, d, stretch)),
+  }));
+}
+
+/** What drifts by position alone, and what each beginning leaves. */
+export function driftVerdictOf(data: DriftData): string {
+  const carried = carriedOf(data).map(({ target, estimates }) => carryVerdict(target, estimates));
+  return [driftVerdict(driftSlopes(data)), ...carried].join(' ');
 }
 
 function shortened({ budget, asked }: DriftNotes): string {

@@ -200,8 +200,10 @@ test('preferences without a cause in the readings, and steering without effect, 
   const world = { strengths: activities.map(() => gaussian(draw)), gain: none };
   const recorder = createRecorder({ append: () => {} }, new Map());
   const { verdict } = await preferencesStudy.run(lab(chooser(world)), settings, recorder);
-  expect(verdict).toContain('Reading blissful says nothing beyond chance');
-  expect(verdict).toContain('no more than the controls do, or not in both halves, with calm');
+  expect(verdict).toContain('Reading blissful says nothing clear beyond chance');
+  expect(verdict).toContain(
+    'not clearly more than the controls do, or not in both halves, with calm',
+  );
 });
 
 test('preferences that each pair makes up for itself are said to be unsteady', async () => {

@@ -188,7 +188,7 @@ export function deflectionResult(
 /** Three of the 14 questions of the verdict of all parts. */
 const level = (3 * 0.05) / 14;
 
-function verdictOf(test: DeflectionTest, emotions: number): string {
+export function verdictOf(test: DeflectionTest, emotions: number): string {
   const { feels, shows, pairInterval, pairP, felt, scenes } = test;
   const [ofPairs = 1, ofFelt = 1, ofShown = 1] = holm([pairP, feels.p, shows.p]);
   const isHigher = ofPairs < level && pairInterval[0] > 0;

@@ -70,12 +70,13 @@ function count(kind: string, { study, what, runs, run }: Counted): Tally {
   return { hits, n };
 }
 
-/** Chance of `hits` or more of `n` at a rate. */
+/** Chance of `hits` or more of `n` at a rate between 0 and 1. */
 export function tailFrom(hits: number, n: number, rate: number): number {
-  let [term, sum] = [(1 - rate) ** n, 0];
+  // In logarithms: 0.02^400 is below the smallest double.
+  let [logTerm, sum] = [n * Math.log(1 - rate), 0];
   for (let k = 0; k <= n; k++) {
-    if (k >= hits) sum += term;
-    term *= ((n - k) / (k + 1)) * (rate / (1 - rate));
+    if (k >= hits) sum += Math.exp(logTerm);
+    logTerm += Math.log((n - k) / (k + 1)) + Math.log(rate / (1 - rate));
   }
   return Math.min(1, sum);
 }
