@@ -13,7 +13,7 @@ import type { DirectionEffect } from './arms.ts';
  * Chance of any false claim on the arms of a verdict, at most. The questions without arms, which stand before them,
  * have the rest of 5 % (`sideLevel`).
  */
-export const claimLevel = 0.04;
+const claimLevel = 0.04;
 /** A question beside the arms must pass this, two-sided though it has one side; a verdict has one or two. */
 const sideLevel = 0.01;
 

@@ -48,7 +48,10 @@ const run = (own: Outcomes, levels: Outcomes = flat): ReturnType<typeof resultOf
 
 test('a planted effect counts, with its sign against the prediction, and random ones make the control', () => {
   const own = outcomes({
-    ...{ desperate: 3, calm: 0.2, 'random 1': 0.5, 'random 2': 0.1 },
+    desperate: 3,
+    calm: 0.2,
+    'random 1': 0.5,
+    'random 2': 0.1,
     ...Object.fromEntries(mixtures.map((name, k) => [name, k === 0 ? -1 : 0.2])),
   });
   const { verdict, measures } = run(own);

@@ -62,8 +62,8 @@ export interface Estimate {
 const questions = 2 * targets.length;
 
 /** `signOf` for a verdict: beyond so many random directions that all its questions are false in 5 % at most. */
-export function claimOf(estimate: Estimate): -1 | 0 | 1 {
-  return estimate.p < 0.05 / questions ? signOf(estimate) : 0;
+export function claimOf(one: Estimate): -1 | 0 | 1 {
+  return one.p < 0.05 / questions ? signOf(one) : 0;
 }
 
 /** Whether an estimate counts, and its sign: its interval excludes 0 and it lies beyond the random directions. */

@@ -335,7 +335,7 @@ test('repliesResult compares both predictors on the same replies and counts empt
   expect(measures[2]).toMatchObject({ n: 59, note: '1 empty reply left out' });
   expect(sections[1]!.body).toContain('reply 0');
   // The same predictor twice differs by nothing.
-  expect(compare(x, x, y, 2)).toEqual({ difference: 0, interval: [0, 0] });
+  expect(compare(x, x, y, 2)).toEqual({ difference: 0, interval: [0, 0], strict: [0, 0] });
 });
 
 const eight = twelve.slice(0, 8);

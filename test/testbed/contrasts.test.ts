@@ -34,7 +34,7 @@ const moving: Truth = { noise: 0.4, slopes: 1 };
 
 function leverageVerdict(truth: Truth, random: Random, seed: number): string {
   const { arms, outcomes } = tables(4, leverage, truth, random);
-  const [hint, hintTwin, reply, replyTwin] = outcomes as Map<string, number[]>[];
+  const [hint, hintTwin, reply, replyTwin] = outcomes;
   const share = (x: number): number => 1 / (1 + Math.exp(-x));
   const scores = (choice: number, own: number) => ({
     replies: [own - 2, -2],

@@ -19,7 +19,10 @@ import { expectFewFalse, expectPower } from './tally.ts';
 
 const [count, emotions, band] = [64, 40, 200];
 const names = [
-  ...['blissful', 'hostile', 'calm', 'desperate'],
+  'blissful',
+  'hostile',
+  'calm',
+  'desperate',
   ...Array.from({ length: emotions - 4 }, (_, k) => `emotion ${k}`),
 ];
 const activities = Array.from({ length: count }, (_, i) => ({
@@ -55,8 +58,14 @@ function findingsOf({ reading = 0, steering = 0 }: Truth, random: Random, seed: 
   const effects = readingEffects(over, { emotions, strengths, seed });
   const steered = [
     ...names.slice(0, 4),
-    ...['random 1', 'random 2', 'random 3', 'random 4', 'random 5'],
-    ...['mixture 1', 'mixture 2', 'mixture 3'],
+    'random 1',
+    'random 2',
+    'random 3',
+    'random 4',
+    'random 5',
+    'mixture 1',
+    'mixture 2',
+    'mixture 3',
   ].map((direction, k): Steered => {
     const change = mixed(1);
     const own = over[k] ?? [];

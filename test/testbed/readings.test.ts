@@ -311,7 +311,7 @@ test(
 );
 
 /** Ranks in two models that differ by text and by nothing else, or by `planted` places. */
-function ranks(random: Random, planted: number): boolean {
+function tellsRanks(random: Random, planted: number): boolean {
   const own = Array.from({ length: 48 }, () => 1 + Math.floor(6 * random()));
   const again = own.map((rank) => {
     const moved = rank + planted + Math.round(1.5 * gaussian(random));
@@ -333,14 +333,14 @@ test(
       study: 'base',
       what: 'ranks of 48 texts in two models that are one (1 of 5 questions)',
       runs: 40,
-      run: (random) => ranks(random, 0),
+      run: (random) => tellsRanks(random, 0),
     });
     expectPower({
       study: 'base',
       what: 'ranks: 1.5 places of 12 worse in the base model, 48 texts',
       runs: 20,
       least: 0.9,
-      run: (random) => ranks(random, 1.5),
+      run: (random) => tellsRanks(random, 1.5),
     });
   },
   limit,
