@@ -158,7 +158,7 @@ test('the same tasks with the same seeds in all arms, and every sentence is used
       .toSorted((a, b) => Number(a[2]) - Number(b[2])),
   );
   for (const own of byArm) expect(own).toEqual(byArm[0]);
-  expect(new Set(byArm[0]!.map(([, , seed]) => seed)).size).toBe(64);
+  expect(new Set(byArm[0]!.map(([, , seed]) => seed)).size).toBe(72);
   for (const { key } of seen) {
     const { arm } = putBy(seen.find((request) => request.key === key)!);
     expect(key.startsWith(`${arm}/`), key).toBe(true);

@@ -467,7 +467,15 @@ test('a treatment counts against random directions of its own strength only', ()
   const controls = { 'random 1 +0.04': 5, 'mixture 1 +0.04': 8 };
   const said = verdictOf({ 'calm +0.04': 3, ...controls, thermostat: 1 });
   expect(said).toContain('calm +0.04 the mean score is lower: -3.00');
-  expect(said).toContain('(-3.00 to -3.00, n 12), beyond the 2 random directions (2.00)');
+  // 3 over the root mean square of 1 and 2: t 1.9 with two degrees of freedom is nothing among two questions.
+  expect(said).toContain(
+    '(-3.00 to -3.00, n 12), but not clearly beyond the 2 random directions (2.00)',
+  );
+  // 3 over 0.25, of many directions: t 12.
+  const small = [1, 2, 3, 4].map((k) => [`random ${k} +0.04`, k % 2 === 0 ? 6.25 : 5.75]);
+  expect(verdictOf({ 'calm +0.04': 3, ...Object.fromEntries(small) })).toContain(
+    ', beyond the 4 random directions (0.25)',
+  );
   // They are no result of their own.
   expect(said).not.toMatch(/With (?:random|mixture)/);
   expect(said).toContain(

@@ -82,7 +82,7 @@ test(
     expectFewFalse({
       study: 'scenarios',
       what: 'over the message or before the reply, 48 scenarios of 12 emotions',
-      runs: 20,
+      runs: 40,
       run: (random) => scenarios(random, 0),
     });
   },
@@ -109,7 +109,7 @@ test(
     expectFewFalse({
       study: 'drift',
       what: 'any of 4 slopes or 4 openings, every direction wanders and is moved alike, 6 conversations',
-      runs: 20,
+      runs: 40,
       run: (random) => {
         const verdict = driftVerdictOf(driftData(random));
         return /drifts? beyond random|while it is read, and/.test(verdict);
