@@ -1,8 +1,8 @@
-import { runOnQueue } from '../src/queue/coordinator.ts';
 /**
  * @file Both sides of the queue as programs, to be killed by a test:
  * `worker QUEUE SERVER CONCURRENCY TIMING` and `coordinator QUEUE FOLDER PARAMS TIMING [RUN]`.
  */
+import { runOnQueue } from '../src/queue/coordinator.ts';
 import type { QueueTiming } from '../src/queue/jobs.ts';
 import { startWorker } from '../src/queue/worker.ts';
 import { createRun } from '../src/store/runs.ts';

@@ -1,8 +1,8 @@
-import type { Steering } from '../engine/engine.ts';
 /**
  * @file Doses to steering vectors. A dose is a share of the mean residual norm of each steered layer,
  * so that the same number means about the same push at every depth and in every model.
  */
+import type { Steering } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { type Random, randomDirection } from '../math/random.ts';
 import { addInto, norm, scale } from '../math/vector.ts';

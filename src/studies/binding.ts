@@ -1,11 +1,11 @@
-import { z } from 'zod';
-
 /**
  * @file Negation and person binding (protocol section 4): does a reading follow the words of a situation, or
  * also whether it holds and whom it befalls? Each situation is told as the user's own, denied, and as a
  * colleague's, and each reading is compared with that of the item's neutral twin. A reader of words alone
  * would keep the whole effect under negation and with a colleague.
  */
+import { z } from 'zod';
+
 import { renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';

@@ -1,3 +1,7 @@
+/**
+ * @file Arms of the encouragement study against one of them, task by task: the same tasks with the same seeds, so
+ * the tasks' own difficulty falls out; and Holm's correction over the arms that ask the same question.
+ */
 import { holm, mcNemar, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, bootstrapPairs, mean } from '../math/stats.ts';
@@ -10,10 +14,6 @@ import {
   textArmsAgainst,
   wordsIn,
 } from './encouragement-data.ts';
-/**
- * @file Arms of the encouragement study against one of them, task by task: the same tasks with the same seeds, so
- * the tasks' own difficulty falls out; and Holm's correction over the arms that ask the same question.
- */
 import { inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 

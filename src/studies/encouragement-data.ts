@@ -1,9 +1,9 @@
+/** @file What a run of the encouragement study holds, and how its parts are picked out. */
 import type { Run } from '../math/survival.ts';
 import type { Sentence, TextArm, Topic } from './encouragement-items.ts';
 import { textArms } from './encouragement-items.ts';
 import type { difficulties } from './graded-tasks.ts';
 import type { InsideSaid } from './inside.ts';
-/** @file What a run of the encouragement study holds, and how its parts are picked out. */
 import { armsIn } from './measures.ts';
 
 /** How the one reply to a task that can be solved was graded, by a program. */

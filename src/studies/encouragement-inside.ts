@@ -1,8 +1,8 @@
-import { renderTable } from '../charts/html.ts';
 /**
  * @file Readings inside a local model in the encouragement study: does a sentence of one tone move hopeful, calm or
  * desperate right before the reply and over it, more than a demand without affect does?
  */
+import { renderTable } from '../charts/html.ts';
 import { renderIntervals } from '../charts/interval-chart.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';

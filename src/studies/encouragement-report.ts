@@ -1,3 +1,4 @@
+/** @file The sections of the encouragement study's report: accuracy, contrasts, form, giving up, sentences, examples. */
 import { escapeHtml, renderTable } from '../charts/html.ts';
 import { renderIntervals } from '../charts/interval-chart.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
@@ -26,7 +27,6 @@ import {
 import { insideSections } from './encouragement-inside.ts';
 import { solvableTopics } from './encouragement-items.ts';
 import { difficulties } from './graded-tasks.ts';
-/** @file The sections of the encouragement study's report: accuracy, contrasts, form, giving up, sentences, examples. */
 import { armsIn, inArm } from './measures.ts';
 
 /** Tasks and puzzles whose replies are shown. */

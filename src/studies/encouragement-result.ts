@@ -1,3 +1,7 @@
+/**
+ * @file From tasks played to numbers: how often each arm is right, by difficulty and topic, its differences from no
+ * sentence and from a demand without affect, attempts before giving up, and what could not be read or never came.
+ */
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, wilson } from '../math/stats.ts';
 import {
@@ -32,10 +36,6 @@ import { sectionsOf } from './encouragement-report.ts';
 import { verdictOf } from './encouragement-verdict.ts';
 import { repeatedTriples } from './frustration-inside.ts';
 import { difficulties } from './graded-tasks.ts';
-/**
- * @file From tasks played to numbers: how often each arm is right, by difficulty and topic, its differences from no
- * sentence and from a demand without affect, attempts before giving up, and what could not be read or never came.
- */
 import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 

@@ -1,3 +1,7 @@
+/**
+ * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
+ * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
+ */
 import {
   allContrasts,
   attemptContrasts,
@@ -21,10 +25,6 @@ import {
   textArmsAgainst,
 } from './encouragement-data.ts';
 import { readingContrasts } from './encouragement-inside.ts';
-/**
- * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
- * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
- */
 import { inArm } from './measures.ts';
 
 /** Sentences made from the numbers. */

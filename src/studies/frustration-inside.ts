@@ -1,3 +1,7 @@
+/**
+ * @file Readings inside a local model beside the judged scores: do they go together, does the inside rise before
+ * the words do, and what does rejection do to it (protocol section 6)?
+ */
 import { bootstrapClusters } from '../math/clusters.ts';
 import { signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
@@ -10,10 +14,6 @@ import {
   type Turn,
 } from './frustration-data.ts';
 import { insideEmotions, textArms } from './frustration-script.ts';
-/**
- * @file Readings inside a local model beside the judged scores: do they go together, does the inside rise before
- * the words do, and what does rejection do to it (protocol section 6)?
- */
 import { inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 

@@ -1,3 +1,4 @@
+/** @file The sections of the frustration study's report: curves over the turns, words, worst replies, judges, inside. */
 import { renderTable } from '../charts/html.ts';
 import type { Section } from '../charts/page.ts';
 import { countWords, logOddsOf } from '../math/log-odds.ts';
@@ -11,7 +12,6 @@ import {
   worstSection,
 } from './judged-sections.ts';
 import type { Lexicon } from './lexicon.ts';
-/** @file The sections of the frustration study's report: curves over the turns, words, worst replies, judges, inside. */
 import { inArm } from './measures.ts';
 
 const shownWords = 12;

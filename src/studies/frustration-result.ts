@@ -1,3 +1,7 @@
+/**
+ * @file From the conversations of the frustration study to numbers: what all judged conversations have, the course of
+ * the rejected ones, differences of arms on the same items, and a verdict made from them.
+ */
 import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
@@ -22,10 +26,6 @@ import {
   wordMeasures,
 } from './judged-measures.ts';
 import { type Lexicon, parseLexicon } from './lexicon.ts';
-/**
- * @file From the conversations of the frustration study to numbers: what all judged conversations have, the course of
- * the rejected ones, differences of arms on the same items, and a verdict made from them.
- */
 import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 

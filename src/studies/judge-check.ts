@@ -1,3 +1,7 @@
+/**
+ * @file Can a model be the judge? It scores 60 replies that were labelled by hand, by the same rubric, and is compared
+ * with the labels, with a list of words as the baseline and a second reader as what can be hoped for.
+ */
 import { z } from 'zod';
 
 import { renderTable } from '../charts/html.ts';
@@ -9,10 +13,6 @@ import { type ChatPlan, defineChatStudy } from './chat-study.ts';
 import { loadFrustrationTexts } from './frustration-script.ts';
 import { highScore, type Judged, judgeReply } from './judge.ts';
 import { parseLexicon } from './lexicon.ts';
-/**
- * @file Can a model be the judge? It scores 60 replies that were labelled by hand, by the same rubric, and is compared
- * with the labels, with a list of words as the baseline and a second reader as what can be hoped for.
- */
 import { measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 

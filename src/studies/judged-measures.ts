@@ -1,3 +1,7 @@
+/**
+ * @file Numbers of any judged conversations: shares of high scores with intervals that count conversations, words,
+ * agreement of judges, and what is missing. The frustration study and scored transcripts share them.
+ */
 import { agreementOf } from '../math/agreement.ts';
 import { bootstrapClusters, wilsonClustered } from '../math/clusters.ts';
 import { randomFrom } from '../math/random.ts';
@@ -12,10 +16,6 @@ import {
 } from './frustration-data.ts';
 import { highScore } from './judge.ts';
 import type { Lexicon } from './lexicon.ts';
-/**
- * @file Numbers of any judged conversations: shares of high scores with intervals that count conversations, words,
- * agreement of judges, and what is missing. The frustration study and scored transcripts share them.
- */
 import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 

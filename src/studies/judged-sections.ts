@@ -1,3 +1,7 @@
+/**
+ * @file Sections of a report on any judged conversations: scores over the turns and by group, worst replies, judges,
+ * what is missing. The frustration study and scored transcripts share them.
+ */
 import { escapeHtml, renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
@@ -12,10 +16,6 @@ import {
 } from './frustration-data.ts';
 import { highScore } from './judge.ts';
 import type { Lexicon } from './lexicon.ts';
-/**
- * @file Sections of a report on any judged conversations: scores over the turns and by group, worst replies, judges,
- * what is missing. The frustration study and scored transcripts share them.
- */
 import { armsIn, inArm } from './measures.ts';
 
 /** Worst replies that are shown. */

@@ -1,3 +1,8 @@
+/**
+ * @file Replies that were written elsewhere, scored as those of the frustration study are: by a judge with the same
+ * rubric, and by the list of words. Nothing is generated, so there is no arm to compare with; what the numbers
+ * say of a cause is nothing.
+ */
 import { renderTable } from '../charts/html.ts';
 import type { Section } from '../charts/page.ts';
 import type { Transcript } from '../formats/transcripts.ts';
@@ -22,11 +27,6 @@ import {
   worstSection,
 } from './judged-sections.ts';
 import { parseLexicon } from './lexicon.ts';
-/**
- * @file Replies that were written elsewhere, scored as those of the frustration study are: by a judge with the same
- * rubric, and by the list of words. Nothing is generated, so there is no arm to compare with; what the numbers
- * say of a cause is nothing.
- */
 import { measure } from './measures.ts';
 import type { Measure, Recorder, StudyResult } from './study.ts';
 

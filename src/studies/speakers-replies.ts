@@ -1,11 +1,11 @@
-import { renderBars, renderTable } from '../charts/html.ts';
-import type { Section } from '../charts/page.ts';
 /**
  * @file From the user's words to the reply ("Emotion Concepts...", 2026, the position before the reply;
  * protocol section 4): does a reading at the user's last token go with the one right before the reply, and
  * does either predict the mean over the reply? Any direction of the residual stream predicts itself to some
  * degree, so sets of random directions with the angles of the emotions go through the same procedure.
  */
+import { renderBars, renderTable } from '../charts/html.ts';
+import type { Section } from '../charts/page.ts';
 import type { ChatMessage } from '../engine/chat-template.ts';
 import type { Probe } from '../engine/engine.ts';
 import { symmetricEigen } from '../math/eigen.ts';

@@ -1,10 +1,10 @@
-import type { NeutralText } from '../capture/neutral.ts';
 /**
  * @file How readings spread on neutral everyday text: the scale on which a reading is shown (standard
  * deviations above such text) and the percentiles that thresholds name. Readings of different emotions
  * have different levels and spreads, so a threshold in plain units would fire for one and never for
  * another.
  */
+import type { NeutralText } from '../capture/neutral.ts';
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';

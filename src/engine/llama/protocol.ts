@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../errors.ts';
 /** @file Messages between the program and the engine's child process. Typed arrays travel by structured clone. */
+import type { ErrorCode } from '../../errors.ts';
 import type { BackendInfo } from '../backend.ts';
 import type {
   Captured,
