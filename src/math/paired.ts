@@ -66,23 +66,25 @@ export function signFlipTest(
   const differences = all.filter((value) => value !== 0);
   const scale = differences.reduce((sum, value) => sum + Math.abs(value), 0);
   // Patterns with the same sum but for rounding count as equal, and so as at least as far.
-  const limit = Math.abs(sumWith(differences, () => false)) - 1e-12 * scale;
-  const isAsFar = (isFlipped: (index: number) => boolean): boolean =>
-    Math.abs(sumWith(differences, isFlipped)) >= limit;
+  const limit = Math.abs(differences.reduce((sum, value) => sum + value, 0)) - 1e-12 * scale;
+  let far = 0;
+  // Plain loops: a function a sign takes several times as long, which shows where a verdict asks 39 questions.
   if (differences.length > exactLimit) {
-    let far = 0;
-    for (let i = 0; i < resamples; i++) if (isAsFar(() => random() < 0.5)) far++;
+    for (let i = 0; i < resamples; i++) {
+      let sum = 0;
+      for (const value of differences) sum += random() < 0.5 ? -value : value;
+      if (Math.abs(sum) >= limit) far++;
+    }
     return (far + 1) / (resamples + 1);
   }
   const patterns = 2 ** differences.length;
-  let far = 0;
-  for (let bits = 0; bits < patterns; bits++)
-    if (isAsFar((index) => ((bits >> index) & 1) === 1)) far++;
+  for (let bits = 0; bits < patterns; bits++) {
+    let sum = 0;
+    for (let i = 0; i < differences.length; i++)
+      sum += ((bits >> i) & 1) === 1 ? -differences[i]! : differences[i]!;
+    if (Math.abs(sum) >= limit) far++;
+  }
   return far / patterns;
-}
-
-function sumWith(values: readonly number[], isFlipped: (index: number) => boolean): number {
-  return values.reduce((sum, value, index) => sum + (isFlipped(index) ? -value : value), 0);
 }
 
 /**

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Steering } from '../engine/engine.ts';
 import { gaussian, type Random, randomDirection, randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean } from '../math/stats.ts';
+import { meanP } from '../math/student.ts';
 import { scale, unit } from '../math/vector.ts';
 import { buildSteering, middleLayers } from '../steering/steering.ts';
 import { normAt, type VectorPack } from '../vectors/pack.ts';
@@ -124,6 +125,8 @@ export interface DirectionEffect {
    */
   readonly trend: number;
   readonly interval: readonly [low: number, high: number];
+  /** Two-sided, for the mean trend of the items being 0; 1 with nothing left. */
+  readonly p: number;
   /** Largest even part ((f(+d) + f(-d)) / 2 less unsteered) by size: damage, not direction. */
   readonly even: number;
   /** Doses that the line goes through, ascending. */
@@ -163,8 +166,7 @@ export function effectsOf(
     const own = all.filter(isUsed);
     const doses = own.map(({ dose }) => dose).filter((dose) => dose > 0);
     const items = doses.length === 0 ? [] : itemsOf(own, doses, outcomes);
-    if (items.length === 0)
-      return { direction, kind, doses: [], trend: NaN, interval: [NaN, NaN], even: NaN, n: 0 };
+    if (items.length === 0) return { direction, kind, doses: [], ...nothing };
     const trends = items.map(trendOf);
     const evens = doses.map((_, k) =>
       mean(items.map(({ before, pairs }) => evenPart(before, pairs[k]))),
@@ -175,11 +177,14 @@ export function effectsOf(
       doses,
       trend: mean(trends),
       interval: bootstrapMean(trends, randomFrom(seed)),
+      p: meanP(trends),
       even: evens.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0),
       n: items.length,
     };
   });
 }
+
+const nothing = { trend: NaN, interval: [NaN, NaN], p: 1, even: NaN, n: 0 } as const;
 
 /** One item's outcome without steering, and under both signs of each dose. */
 interface Item {

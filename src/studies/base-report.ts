@@ -72,7 +72,7 @@ interface ShiftSet {
 }
 
 /** Ranks of the right emotion in both models, one a text; 1 is best. */
-interface RankSet {
+export interface RankSet {
   readonly where: string;
   readonly emotions: readonly string[];
   readonly targets: readonly string[];
@@ -183,10 +183,12 @@ function rankSetsOf({ pack, texts, instruct, base }: BaseInput): RankSet[] {
  * and Q8_0) differ by 0.33 right before the reply, with an interval without 0: less says nothing of training.
  */
 const smallestRank = 0.5;
+/** That a verdict asks: shifts on two sets of texts, ranks on three. */
+const questions = 5;
 /** Rounds of swapping the two models' ranks at random, text by text. */
 const swaps = 2000;
 
-function compareRanks(
+export function compareRanks(
   { where, emotions, instruct, base }: RankSet,
   seed: number,
 ): { measures: Measure[]; words: string } {
@@ -199,7 +201,9 @@ function compareRanks(
     mean(differences.map((one) => (random() < 0.5 ? one : -one))),
   );
   const [low, high] = [quantile(swapped, 0.025), quantile(swapped, 0.975)];
-  const isShown = (interval[0] > 0 || interval[1] < 0) && (value < low || value > high);
+  const asFar = swapped.filter((one) => Math.abs(one) >= Math.abs(value) - 1e-9).length;
+  const isShown =
+    (interval[0] > 0 || interval[1] < 0) && (1 + asFar) / (1 + swaps) < 0.05 / questions;
   const n = instruct.length;
   const own = (side: string, ranks: readonly number[]): Measure => ({
     name: `mean rank in ${side}, ${where}`,
@@ -247,7 +251,7 @@ function shiftWords({ where, shifts, random }: ShiftSet): string {
     const list = some.slice(0, named).map(({ emotion, value }) => `${emotion} ${signed(value)}`);
     return some.length === 0 ? [] : [`${word}: ${list.join(', ')}${more}`];
   };
-  return `Right before the reply to ${where} ${moved.length} of ${shifts.length} emotions read differently in instruct, beyond ${random.largest.toFixed(2)} standard deviations, which the largest of as many random directions stays below in 95 % of sets (${[...side(1, 'higher'), ...side(-1, 'lower')].join('; ')}).`;
+  return `Right before the reply to ${where} ${moved.length} of ${shifts.length} emotions read differently in instruct, beyond ${random.largest.toFixed(2)} standard deviations, which the largest of as many random directions stays below in 99 % of sets (${[...side(1, 'higher'), ...side(-1, 'lower')].join('; ')}).`;
 }
 
 function signed(value: number): string {
@@ -256,13 +260,13 @@ function signed(value: number): string {
 
 function shiftMeasures({ where, n, shifts, random, sizes, cosine }: ShiftSet): Measure[] {
   const order = shifts.toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  const band = `95 % of random directions: ${random.band[0].toFixed(2)} to ${random.band[1].toFixed(2)}; largest of ${shifts.length}: below ${random.largest.toFixed(2)} in 95 % of sets`;
+  const band = `95 % of random directions: ${random.band[0].toFixed(2)} to ${random.band[1].toFixed(2)}; largest of ${shifts.length}: below ${random.largest.toFixed(2)} in 99 % of sets`;
   return [
     {
       name: `emotions moved, ${where}`,
       value: shifts.filter(({ isMoved }) => isMoved).length,
       n: shifts.length,
-      control: `in 95 % of sets of as many random directions none is beyond ${random.largest.toFixed(2)}`,
+      control: `in 99 % of sets of as many random directions none is beyond ${random.largest.toFixed(2)}`,
       note: `interval without 0, beyond the random directions, at least ${smallestShift} standard deviations`,
     },
     {

@@ -141,9 +141,11 @@ test('baseResult finds a planted advantage of the instruct model and a planted s
     stories: items.map((emotion, i) => ({ emotion, topic: `${i}`, text: '' })),
   };
   const plain = items.map(noise);
-  // Every story reads as its own emotion, but in the base model every fifth as the next one.
+  // Every story reads as its own emotion, but in the base model nine of 30 as the next one.
   const storiesWith = (wrong: number): number[][] =>
-    items.map((_, i) => moved(plain[i]!, items[i % 5 < wrong ? (i + 1) % items.length : i]!, 40));
+    items.map((_, i) =>
+      moved(plain[i]!, items[(7 * i) % items.length < wrong ? (i + 1) % items.length : i]!, 40),
+    );
   const readings = { neutral: plain, reply: plain, message: plain, stories: storiesWith(0) };
   const side = { name: 'a', quantisation: 'F32', fingerprint: 'f' };
   const { measures, verdict } = baseResult({
@@ -156,17 +158,17 @@ test('baseResult finds a planted advantage of the instruct model and a planted s
       message: items.map((emotion) => moved(noise(), emotion, 8)),
       reply: plain.map((row) => moved(row, 'happy', 4)),
     },
-    base: { ...readings, stories: storiesWith(1) },
+    base: { ...readings, stories: storiesWith(9) },
   });
   const of = (name: string): number => measures.find((one) => one.name === name)?.value ?? NaN;
   // The right one of three is first in every message of the instruct model; chance is 2.
   expect(of('mean rank in instruct, scenarios, over the message')).toBe(1);
   expect(of('mean rank in base, scenarios, over the message')).toBeGreaterThan(1.5);
   expect(verdict).toMatch(/over the message: mean rank 1\.00 in instruct, .* better in instruct/);
-  // Six of 30 stories fall by one or two ranks: shown, but less than half a rank in the mean.
+  // Nine of 30 stories fall by one or two ranks: shown at 1 %, but less than half a rank in the mean.
   const small = of('rank in instruct less in base, unseen stories');
-  expect(small).toBeLessThanOrEqual(-0.2);
-  expect(small).toBeGreaterThanOrEqual(-0.4);
+  expect(small).toBeLessThanOrEqual(-0.3);
+  expect(small).toBeGreaterThan(-0.5);
   expect(verdict).toMatch(/unseen stories: mean rank 1\.00 in instruct, .* too small to count/);
   expect(of('emotions moved, neutral messages')).toBe(0);
   expect(of('shift of happy (largest), scenarios')).toBeGreaterThan(2);

@@ -83,6 +83,8 @@ export interface BindingEffect {
   /** Own emotion less the mean of the others, and less that of the others on its side. */
   readonly overOthers: Estimate;
   readonly overSide: Estimate;
+  /** Share of the random sets that are as large by size, the effect itself among them. */
+  readonly p: number;
   /** 1 or -1 if it counts: beyond 0, the random directions and the other emotions; 0 if not. */
   readonly sign: -1 | 0 | 1;
 }
@@ -136,6 +138,7 @@ export function bindingEffects(data: BindingData, readout: number, slot: number)
       name: `${a} less ${b}`,
       own: estimate(own),
       band: bandOf(sets),
+      p: (1 + sets.filter((set) => Math.abs(set) >= Math.abs(mean(own))).length) / (1 + pool),
       single: bandOf(directions.map(mean)),
       others: mean(others),
       overOthers: estimate(own.map((value, i) => value - (others[i] ?? NaN))),
@@ -143,6 +146,14 @@ export function bindingEffects(data: BindingData, readout: number, slot: number)
     };
     return { ...effect, sign: signOf(effect) };
   });
+}
+
+/**
+ * The sign of a drop under negation or with a colleague for a verdict. It is asked only where the affirmed situation
+ * counts; two drops then share that place's half of 5 %.
+ */
+export function dropSign({ sign, p }: BindingEffect): -1 | 0 | 1 {
+  return p < 0.05 / 4 ? sign : 0;
 }
 
 function bandOf(values: readonly number[]): readonly [low: number, high: number] {

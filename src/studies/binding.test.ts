@@ -30,7 +30,7 @@ const items = emotions.flatMap((emotion) =>
     neutral: 'z',
   })),
 );
-const random = 40;
+const random = 100;
 /** Neutral readings are 1 and -1 in turn: their deviation over 24 items is sqrt(24 / 23). */
 const spread = Math.sqrt(24 / 23);
 

@@ -22,6 +22,7 @@ import {
   type Condition,
   conditions,
   distancesOf,
+  dropSign,
   emotionsOf,
   type Estimate,
   readouts,
@@ -138,7 +139,6 @@ async function readItem(
 export function bindingResult(data: BindingData): StudyResult {
   const slot = data.layers.indexOf(data.bestLayer);
   const measures: Measure[] = [];
-  const verdicts: string[] = [];
   const rows: (string | number)[][] = [];
   for (const [readout, where] of readouts.entries()) {
     const effects = bindingEffects(data, readout, slot);
@@ -152,10 +152,9 @@ export function bindingResult(data: BindingData): StudyResult {
       ...kept.map((share, k) => shareMeasure(share, { k, where, counts })),
     );
     rows.push(...effects.map((effect) => rowOf(effect, where)));
-    verdicts.push(verdictOf(where, effects, kept));
   }
   return {
-    verdict: verdicts.join(' '),
+    verdict: bindingVerdict(data),
     measures,
     sections: [
       {
@@ -235,6 +234,19 @@ function shareMeasure(
   return { name, ...share, control: '0 is the neutral twin, 1 a reader of words alone' };
 }
 
+/** In words, from the cells alone: both places, one after the other. */
+export function bindingVerdict(data: BindingData): string {
+  const slot = data.layers.indexOf(data.bestLayer);
+  return readouts
+    .map((where, readout) => {
+      const kept = (['negated', 'other'] as const).map((condition) =>
+        shareKept(data, readout, slot, condition),
+      );
+      return verdictOf(where, bindingEffects(data, readout, slot), kept);
+    })
+    .join(' ');
+}
+
 function verdictOf(
   where: string,
   [affirmed, negated, other]: readonly BindingEffect[],
@@ -252,9 +264,10 @@ function verdictOf(
 
 /** Whether a contrast counts, and whether it is more than one of valence. */
 function dropOf(effect: BindingEffect | undefined, size: string): string {
-  if (effect?.sign === -1)
+  if (effect !== undefined && dropSign(effect) === -1)
     return `against expectation it reads higher than the affirmed one, ${size}`;
-  if (effect?.sign !== 1) return `the difference, ${size}, is not beyond the controls`;
+  if (effect === undefined || dropSign(effect) !== 1)
+    return `the difference, ${size}, is not beyond the controls`;
   return `the difference, ${size}, is beyond the controls${effect.overSide.interval[0] > 0 ? ' and more than that of the other emotions of its side' : ', but no more than that of the other emotions of its side'}`;
 }
 

@@ -29,6 +29,8 @@ export interface Finding {
   /** [arm][task] */
   readonly values: Outcomes;
   readonly effects: readonly DirectionEffect[];
+  /** Those that hold among all questions of the verdict and are not too small to matter. */
+  readonly clear: ReadonlySet<DirectionEffect>;
 }
 
 /** What counts as cheating in a rollout: the last attempt passed without an honest function. */

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import type { Arm, Outcomes } from './arms.ts';
 import { type Behaviour, differences, resultOfArms, unbrokenArms } from './contrast-report.ts';
 
-const directions = ['desperate', 'calm', 'random 1', 'random 2', 'mixture 1'];
+const mixtures = [1, 2, 3, 4, 5, 6].map((k) => `mixture ${k}`);
+const directions = ['desperate', 'calm', 'random 1', 'random 2', ...mixtures];
 const arms: Arm[] = [
   { key: 'unsteered', kind: 'unsteered', direction: 'unsteered', dose: 0, steering: null },
   ...directions.flatMap((direction) =>
@@ -46,57 +47,60 @@ const run = (own: Outcomes, levels: Outcomes = flat): ReturnType<typeof resultOf
   resultOfArms({ arms, behaviours: [behaviour(own)], levels, items: 'scenarios', seed: 1 });
 
 test('a planted effect counts, with its sign against the prediction, and random ones make the control', () => {
-  const { verdict, measures } = run(
-    outcomes({ desperate: 3, calm: 0.2, 'random 1': 0.5, 'random 2': 0.1, 'mixture 1': -1 }),
-  );
+  const own = outcomes({
+    desperate: 3,
+    calm: 0.2,
+    'random 1': 0.5,
+    'random 2': 0.1,
+    ...Object.fromEntries(mixtures.map((name, k) => [name, k === 0 ? -1 : 0.2])),
+  });
+  const { verdict, measures } = run(own);
   const desperate = measures.find(({ name }) => name === 'desperate on the hint')!;
   // 3 a unit of dose at 0.05, the smallest; the wobble has mean 0 over the ten items.
   expect(desperate.value).toBeCloseTo(0.15, 9);
   expect(desperate.interval![0]).toBeGreaterThan(0.14);
   expect(desperate.interval![1]).toBeLessThan(0.16);
-  expect(desperate.control).toBe('largest of 3 random directions 0.0500 by size');
-  expect(desperate.note).toMatch(/^beyond its interval and the control; expected up/);
+  expect(desperate.control).toBe('largest of 8 random directions 0.0500 by size');
+  expect(desperate.note).toMatch(
+    /^beyond its interval and the control, also when all are counted; expected up/,
+  );
   const calm = measures.find(({ name }) => name === 'calm on the hint')!;
   expect(calm.value).toBeCloseTo(0.01, 9);
   expect(calm.note).toMatch(/^not beyond its interval and the control; expected down/);
   expect(verdict).toContain('desperate moves the hint by +0.150 (nats a token, as predicted)');
-  // One mixture: a second would beat it in 1 of 2, so 1 of 2 comparisons by chance.
-  expect(verdict).toMatch(/^No more than chance: .*1 of 2 comparisons.*about 1\.0 by chance\.$/);
-  const arms2 = arms.filter(({ direction }) => direction !== 'mixture 1');
-  const sure = resultOfArms({
-    arms: arms2,
-    behaviours: [behaviour(outcomes({ desperate: 3 }))],
+  expect(verdict).toMatch(/^At a dose of 0\.05, .*\. 1 of 2 comparisons leave/);
+  // The same with one mixture, which says nothing of how far mixtures lie apart: t 3 with 1 degree of freedom.
+  const few = resultOfArms({
+    arms: arms.filter(({ direction }) => !mixtures.slice(1).includes(direction)),
+    behaviours: [behaviour(own)],
     levels: flat,
     items: 'scenarios',
     seed: 1,
   });
-  // Two plain random directions: 2 / 3.
-  expect(sure.verdict).toMatch(/^At a dose of 0\.05, desperate moves .*about 0\.7 by chance\.$/);
+  expect(few.verdict).toMatch(/not shown to move anything: 1 of 2 .* all 3 random .*none holds/);
+  expect(few.measures[0]?.note).toMatch(/^beyond its interval and the control; expected up/);
   const against = run(outcomes({ desperate: -3, 'random 2': -1 }));
   expect(against.verdict).toContain('desperate moves the hint by -0.150 (nats a token, against');
 });
 
 test('nothing planted is said as plainly, and an effect below a random one does not count', () => {
   expect(run(outcomes({ 'random 1': 1 })).verdict).toBe(
-    'Steering by desperate and calm moves nothing beyond 3 random directions of the same dose (2 comparisons).',
+    'Steering by desperate and calm moves nothing beyond 8 random directions of the same dose (2 comparisons).',
   );
   expect(run(outcomes({ desperate: 0.9, 'random 1': -1 })).verdict).toMatch(/moves nothing beyond/);
 });
 
-test('as many effects as chance would give are called that', () => {
+test('an effect that holds by itself does not where many are asked', () => {
+  // Mixtures of root mean square 1, desperate 3.5 of them: t 3.5 with 6 degrees of freedom, p 0.013.
+  const slopes = Object.fromEntries(mixtures.map((name, k) => [name, k % 2 === 0 ? 1 : -1]));
   const four = [1, 2, 3, 4].map((k) => ({
-    ...behaviour(outcomes({ desperate: k === 1 ? 3 : 0, 'random 1': 1 })),
+    ...behaviour(outcomes({ ...slopes, desperate: k === 1 ? 3.5 : 0 })),
     name: `outcome ${k}`,
   }));
-  const { verdict } = resultOfArms({
-    arms,
-    behaviours: four,
-    levels: flat,
-    items: 'scenarios',
-    seed: 1,
-  });
-  // 8 comparisons with one mixture: 8 / 2 = 4 by chance, 1 found.
-  expect(verdict).toMatch(/^No more than chance: .*about 4\.0 by chance\.$/);
+  const told = (behaviours: readonly Behaviour[]): string =>
+    resultOfArms({ arms, behaviours, levels: flat, items: 'scenarios', seed: 1 }).verdict;
+  expect(told(four.slice(0, 1))).toContain('desperate moves outcome 1');
+  expect(told(four)).toMatch(/not shown to move anything: 1 of 8 comparisons/);
 });
 
 test('a dose at which the language breaks with either sign counts for no effect', () => {

@@ -19,6 +19,7 @@ import {
   randomBand,
   trendDose,
 } from './arms.ts';
+import { clearEffects } from './claims.ts';
 import { textArms } from './contrast-texts.ts';
 import type { Measure } from './study.ts';
 
@@ -90,6 +91,8 @@ interface Judged {
   readonly behaviour: Behaviour;
   readonly effects: readonly DirectionEffect[];
   /** Emotions whose effect leaves its interval and all random directions. */
+  readonly beyond: readonly DirectionEffect[];
+  /** Those of them that hold among all questions of the verdict. */
   readonly counted: readonly DirectionEffect[];
   /** Of the outcome less the twin's; null without one. */
   readonly lessTwin: Omit<Judged, 'lessTwin'> | null;
@@ -102,22 +105,15 @@ export function resultOfArms(input: Behaviours): {
   readonly sections: readonly Section[];
 } {
   const kept = unbrokenArms(input.arms, input.levels);
-  const judge = (behaviour: Behaviour): Omit<Judged, 'lessTwin'> => {
-    const effects = effectsOf(kept, behaviour.outcomes, input.seed).map((effect) =>
-      toldAt(referenceDose(input.arms), effect),
-    );
-    const hasControl = effects.some(({ kind }) => kind === 'random');
-    const counted = effects.filter(
-      (effect) => hasControl && effect.kind === 'emotion' && beatsRandom(effect, effects),
-    );
-    return { behaviour, effects, counted };
-  };
-  const judged = input.behaviours.map((behaviour): Judged => {
-    const { lessTwin } = behaviour;
-    return {
-      ...judge(behaviour),
-      lessTwin: lessTwin === undefined ? null : judge({ ...behaviour, ...lessTwin }),
-    };
+  const ofAll = judge(input.behaviours, kept, input);
+  // Asked only of what holds above, so a question of its own.
+  const twins = input.behaviours.flatMap((behaviour) =>
+    behaviour.lessTwin === undefined ? [] : [{ ...behaviour, ...behaviour.lessTwin }],
+  );
+  const ofTwins = judge(twins, kept, input);
+  const judged = ofAll.map((one): Judged => {
+    const name = one.behaviour.lessTwin?.name;
+    return { ...one, lessTwin: ofTwins.find(({ behaviour }) => behaviour.name === name) ?? null };
   });
   return {
     verdict: verdictOf(judged, kept, input),
@@ -131,6 +127,29 @@ export function resultOfArms(input: Behaviours): {
       damageSection(input, kept),
     ],
   };
+}
+
+/** The effects on each behaviour, with what counts when all of them are asked at once. */
+function judge(
+  behaviours: readonly Behaviour[],
+  kept: readonly Arm[],
+  { arms, seed }: Behaviours,
+): Omit<Judged, 'lessTwin'>[] {
+  const all = behaviours.map((behaviour) => {
+    const effects = effectsOf(kept, behaviour.outcomes, seed).map((effect) =>
+      toldAt(referenceDose(arms), effect),
+    );
+    const emotions = effects.filter(({ kind, n }) => kind === 'emotion' && n > 0);
+    return { behaviour, effects, emotions };
+  });
+  const clear = clearEffects(
+    all.flatMap(({ effects, emotions }) => emotions.map((effect) => ({ effect, effects }))),
+  );
+  return all.map(({ behaviour, effects, emotions }) => {
+    const outside = emotions.filter((effect) => beatsRandom(effect, effects));
+    const counted = outside.filter((effect) => clear.has(effect));
+    return { behaviour, effects, beyond: outside, counted };
+  });
 }
 
 /** Trends are told at the smallest dose, inside what was tried. */
@@ -151,7 +170,7 @@ const directionsOf = (arms: readonly Arm[], wanted: Arm['kind']): string[] => [
 const emotionsOf = (arms: readonly Arm[]): string[] => directionsOf(arms, 'emotion');
 
 function steeringMeasures(
-  { behaviour, effects, counted }: Omit<Judged, 'lessTwin'>,
+  { behaviour, effects, beyond, counted }: Omit<Judged, 'lessTwin'>,
   kept: readonly Arm[],
   { arms }: Behaviours,
 ): Measure[] {
@@ -168,7 +187,7 @@ function steeringMeasures(
         .map(({ dose }) => dose);
     const [held, tried] = [dosesOf(kept), dosesOf(arms)];
     const note = [
-      counted.includes(effect) ? beyond : `not ${beyond}`,
+      `${beyond.includes(effect) ? '' : 'not '}${beyondControl}${counted.includes(effect) ? ', also when all are counted' : ''}`,
       sign === undefined ? 'no prediction' : `expected ${sign > 0 ? 'up' : 'down'}`,
       `even part ${signed(effect.even)}`,
       `${behaviour.unit} at a dose of ${referenceDose(arms)}`,
@@ -197,7 +216,7 @@ function textMeasures({ behaviour }: Judged, { seed }: Behaviours): Measure[] {
     });
     return {
       ...measure,
-      note: `${textCounts(measure, own) ? beyond : `not ${beyond}`}; ${unit}`,
+      note: `${textCounts(measure, own) ? '' : 'not '}${beyondControl}; ${unit}`,
     };
   });
 }
@@ -216,6 +235,7 @@ function verdictOf(judged: readonly Judged[], kept: readonly Arm[], input: Behav
   if (emotions.length === 0 || random.length === 0)
     return `No effect of steering could be measured: the text breaks at every dose. Take smaller ones.`;
   const tests = judged.length * emotions.length;
+  const outside = judged.reduce((sum, { beyond }) => sum + beyond.length, 0);
   const found = judged.flatMap(({ behaviour, counted, lessTwin }) =>
     counted.map(({ direction, trend }) => {
       const sign = behaviour.expected[direction];
@@ -229,19 +249,16 @@ function verdictOf(judged: readonly Judged[], kept: readonly Arm[], input: Behav
       return `${direction} moves ${behaviour.name} by ${signed(trend)} (${behaviour.unit}${agreement}${twin})`;
     }),
   );
-  // Plain random directions move little, so the mixtures are what chance is reckoned by.
-  const rivals = mixtures === 0 ? random.length : mixtures;
-  const chance = tests / (rivals + 1);
-  const count = `${found.length} of ${tests} comparisons leave their interval and all ${random.length} random directions, ${mixtures} of them mixtures of emotions; a mixture without meaning beats ${rivals} others in 1 of ${rivals + 1}, so about ${chance.toFixed(1)} by chance`;
-  if (found.length === 0)
-    return `Steering by ${listOf(emotions)} moves nothing beyond ${random.length} random directions of the same dose (${tests} comparisons).${said}`;
-  return found.length > chance
-    ? `At a dose of ${referenceDose(input.arms)}, ${listOf(found)}. ${count}.${said}`
-    : `No more than chance: at a dose of ${referenceDose(input.arms)}, ${listOf(found)}, but ${count}.${said}`;
+  const count = `${outside} of ${tests} comparisons leave their interval and all ${random.length} random directions, ${mixtures} of them mixtures of emotions`;
+  if (found.length > 0)
+    return `At a dose of ${referenceDose(input.arms)}, ${listOf(found)}. ${count}; what is told holds when all are counted, against the spread of the random directions.${said}`;
+  return outside === 0
+    ? `Steering by ${listOf(emotions)} moves nothing beyond ${random.length} random directions of the same dose (${tests} comparisons).${said}`
+    : `Steering by ${listOf(emotions)} is not shown to move anything: ${count}, but none holds when all are counted, against the spread of so few random directions.${said}`;
 }
 
-/** What an effect must be to count. */
-const beyond = 'beyond its interval and the control';
+/** What a text must do to count, and an effect of steering to be noted. */
+const beyondControl = 'beyond its interval and the control';
 
 const listOf = (parts: readonly string[]): string =>
   parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;

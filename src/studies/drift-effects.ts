@@ -54,6 +54,16 @@ export interface Estimate {
   readonly n: number;
   /** 95 % of the random directions. */
   readonly band: readonly [low: number, high: number];
+  /** Share of the random directions that are as large by size, the estimate itself among them. */
+  readonly p: number;
+}
+
+/** Slopes and openings: a verdict asks as many questions, and what comes after an opening only if that counts. */
+const questions = 2 * targets.length;
+
+/** `signOf` for a verdict: beyond so many random directions that all its questions are false in 5 % at most. */
+export function claimOf(one: Estimate): -1 | 0 | 1 {
+  return one.p < 0.05 / questions ? signOf(one) : 0;
 }
 
 /** Whether an estimate counts, and its sign: its interval excludes 0 and it lies beyond the random directions. */
@@ -73,11 +83,14 @@ function estimate(
   const own = kept(direction);
   if (own.length === 0) return null;
   const others = Array.from({ length: random }, (_, r) => mean(kept(targets.length + r)));
+  const value = mean(own);
+  const asLarge = others.filter((other) => Math.abs(other) >= Math.abs(value)).length;
   return {
-    value: mean(own),
+    value,
     interval: bootstrapMean(own, randomFrom(seed + 1)),
     n: own.length,
     band: [quantile(others, 0.025), quantile(others, 0.975)],
+    p: (1 + asLarge) / (1 + others.length),
   };
 }
 

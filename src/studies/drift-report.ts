@@ -5,6 +5,7 @@ import type { Section } from '../charts/page.ts';
 import {
   type Arm,
   carryOver,
+  claimOf,
   type DriftData,
   driftCurve,
   driftSlopes,
@@ -51,12 +52,9 @@ function stretchName(stretch: Stretch): string {
 /** The result from the cells alone. */
 export function driftResult(data: DriftData, notes: DriftNotes): StudyResult {
   const slopes = driftSlopes(data);
-  const carried = targets.map((target, d) => ({
-    target,
-    estimates: stretches.map((stretch) => carryOver(data, target, d, stretch)),
-  }));
+  const carried = carriedOf(data);
   return {
-    verdict: `${driftVerdict(slopes)} ${carried.map(({ target, estimates }) => carryVerdict(target, estimates)).join(' ')}${shortened(notes)}`,
+    verdict: `${driftVerdictOf(data)}${shortened(notes)}`,
     measures: [
       ...slopes.map((slope, k) => slopeMeasure(targets[k] ?? '', slope, data)),
       ...carried.flatMap(({ target, estimates }) => [
@@ -71,6 +69,21 @@ export function driftResult(data: DriftData, notes: DriftNotes): StudyResult {
       openingSection(notes),
     ],
   };
+}
+
+function carriedOf(
+  data: DriftData,
+): { target: (typeof targets)[number]; estimates: (Estimate | null)[] }[] {
+  return targets.map((target, d) => ({
+    target,
+    estimates: stretches.map((stretch) => carryOver(data, target, d, stretch)),
+  }));
+}
+
+/** What drifts by position alone, and what each beginning leaves. */
+export function driftVerdictOf(data: DriftData): string {
+  const carried = carriedOf(data).map(({ target, estimates }) => carryVerdict(target, estimates));
+  return [driftVerdict(driftSlopes(data)), ...carried].join(' ');
 }
 
 function shortened({ budget, asked }: DriftNotes): string {
@@ -90,7 +103,7 @@ function driftVerdict(slopes: readonly (Estimate | null)[]): string {
           },
         ],
   );
-  const moved = told.filter(({ slope }) => signOf(slope) !== 0);
+  const moved = told.filter(({ slope }) => claimOf(slope) !== 0);
   if (moved.length > 0)
     return `With position alone ${moved.map(({ text }) => text).join(', ')} drift${moved.length === 1 ? 's' : ''} beyond random directions${moved.length === targets.length ? '' : '; the others do not'}.`;
   const [largest] = told.toSorted((x, y) => Math.abs(y.slope.value) - Math.abs(x.slope.value));
@@ -99,17 +112,21 @@ function driftVerdict(slopes: readonly (Estimate | null)[]): string {
 
 function carryVerdict(target: string, estimates: readonly (Estimate | null)[]): string {
   const [opening, ...after] = estimates;
-  if (opening === null || opening === undefined || signOf(opening) !== 1)
+  if (opening === null || opening === undefined || claimOf(opening) !== 1)
     return `${beginning(target)} does not raise ${target} beyond random directions even while it is read, so its carry-over says nothing.`;
-  const raised = after.flatMap((estimate, s) =>
-    estimate !== null && signOf(estimate) === 1
-      ? [`${stretchName(stretches[s + 1] ?? null)} (${fixed(estimate.value)} SD)`]
-      : [],
-  );
+  // In order, up to the first that does not count: so asking on costs no correction.
+  const end = after.findIndex((estimate) => estimate === null || claimOf(estimate) !== 1);
+  const raised = after
+    .slice(0, end < 0 ? after.length : end)
+    .flatMap((estimate, s) =>
+      estimate === null
+        ? []
+        : [`${stretchName(stretches[s + 1] ?? null)} (${fixed(estimate.value)} SD)`],
+    );
   const whileRead = `${beginning(target)} raises ${target} by ${fixed(opening.value)} SD while it is read`;
   if (raised.length > 0) return `${whileRead}, and still ${raised.join(', ')}.`;
   const [first] = after;
-  return `${whileRead}, and at no distance after it beyond random directions${first === null || first === undefined ? '' : ` (${fixed(first.value)} SD in the first 200 tokens; random directions ${range(first.band)})`}.`;
+  return `${whileRead}, and right after it no more beyond random directions${first === null || first === undefined ? '' : ` (${fixed(first.value)} SD in the first 200 tokens; random directions ${range(first.band)})`}.`;
 }
 
 /** What few conversations can't tell. */

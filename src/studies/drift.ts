@@ -26,7 +26,7 @@ const params = z.object({
   /** Conversations; each has another order of the dialogues and other openings. */
   conversations: z.coerce.number().int().min(2).max(50).default(6),
   /** Random directions that go through the same procedure. */
-  random: z.coerce.number().int().min(20).max(1000).default(100),
+  random: z.coerce.number().int().min(20).max(1000).default(200),
   seed: z.coerce.number().int().min(0).default(1),
 });
 type Params = z.infer<typeof params>;

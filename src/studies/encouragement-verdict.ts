@@ -2,8 +2,9 @@
  * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
  * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
  */
+import { holm } from '../math/paired.ts';
+import { amongP } from './claims.ts';
 import {
-  allContrasts,
   attemptContrasts,
   type Contrast,
   contrastsOf,
@@ -18,13 +19,12 @@ import {
   armGroups,
   baseArms,
   type EncouragementContext,
-  isRandomArm,
   type Played,
   rightIn,
   runsIn,
   textArmsAgainst,
 } from './encouragement-data.ts';
-import { readingContrasts } from './encouragement-inside.ts';
+import { type ReadingContrast, readingContrasts } from './encouragement-inside.ts';
 import { inArm } from './measures.ts';
 
 /** Sentences made from the numbers. */
@@ -32,18 +32,70 @@ export function verdictOf(
   played: readonly Played[],
   { settings, model, isLocal }: EncouragementContext,
 ): string {
+  const asked = countedTogether(askedOf(played, { settings, isLocal }));
   const parts = [
-    accuracyInWords(played, settings.seed),
+    accuracyInWords(played, asked.accuracy, settings.seed),
     roomInWords(played, model),
-    unreadableInWords(played, settings.seed),
-    attemptsInWords(played, settings),
-    ...(isLocal ? [vectorsInWords(played, settings), readingsInWords(played, settings.seed)] : []),
+    unreadableInWords(asked.unreadable),
+    attemptsInWords(played, asked.attempts, settings.attempts),
+    vectorsInWords(played, asked, settings),
+    readingsInWords(asked.readings),
     missingInWords(played),
   ];
   const said = parts.filter((part) => part !== '');
   return said.length === 0
     ? `Nothing was played that could be compared, with ${model}.`
     : said.join(' ');
+}
+
+/** All that the verdict asks; random directions are controls and ask nothing. */
+interface Asked {
+  readonly accuracy: readonly Contrast[];
+  readonly unreadable: readonly Contrast[];
+  readonly attempts: readonly Contrast[];
+  readonly steeredAccuracy: readonly Contrast[];
+  readonly steeredAttempts: readonly Contrast[];
+  readonly readings: readonly ReadingContrast[];
+}
+
+function askedOf(
+  played: readonly Played[],
+  { settings, isLocal }: Pick<EncouragementContext, 'settings' | 'isLocal'>,
+): Asked {
+  const { attempts, seed } = settings;
+  const { emotions } = armGroups(played);
+  const against = (outcome: Outcome): Contrast[] =>
+    textContrasts(played, (at) => contrastsOf(played, outcome, { ...at, seed }));
+  const at = { base: 'none', arms: isLocal ? emotions : [], seed };
+  return {
+    accuracy: against(isSolved),
+    unreadable: against(isUnreadable),
+    attempts: textContrasts(played, (own) => attemptContrasts(played, { ...own, attempts, seed })),
+    steeredAccuracy: contrastsOf(played, isSolved, at),
+    steeredAttempts: attemptContrasts(played, { ...at, attempts }),
+    readings: isLocal ? readingContrasts(played, 'before', seed) : [],
+  };
+}
+
+/** Holm's correction over every question of the verdict, so that the chance of any false claim in it is 5 %. */
+function countedTogether(asked: Asked): Asked {
+  const all: Contrast[] = Object.values(asked).flat();
+  const corrected = holm(all.map(({ p }) => p));
+  const values = new Map(all.map((contrast, i) => [contrast, corrected[i] ?? 1]));
+  const raised = <T extends Contrast>(contrasts: readonly T[]): T[] =>
+    contrasts.map((contrast) => ({
+      ...contrast,
+      corrected: values.get(contrast) ?? 1,
+      reach: Math.min(1, all.length * 2 ** (1 - contrast.n)),
+    }));
+  return {
+    accuracy: raised(asked.accuracy),
+    unreadable: raised(asked.unreadable),
+    attempts: raised(asked.attempts),
+    steeredAccuracy: raised(asked.steeredAccuracy),
+    steeredAttempts: raised(asked.steeredAttempts),
+    readings: raised(asked.readings),
+  };
 }
 
 /** How differences of one outcome are told. */
@@ -88,11 +140,15 @@ function amountOf(
 
 const nameOf = (base: string): string => (base === 'none' ? 'no sentence' : 'the demand');
 
-function accuracyInWords(played: readonly Played[], seed: number): string {
-  const against = (outcome: Outcome): Contrast[] =>
-    textContrasts(played, (at) => contrastsOf(played, outcome, { ...at, seed }));
-  const readable = against(isSolvedIfReadable);
-  return differencesInWords(against(isSolved), accuracyWords, (contrast) =>
+function accuracyInWords(
+  played: readonly Played[],
+  contrasts: readonly Contrast[],
+  seed: number,
+): string {
+  const readable = textContrasts(played, (at) =>
+    contrastsOf(played, isSolvedIfReadable, { ...at, seed }),
+  );
+  return differencesInWords(contrasts, accuracyWords, (contrast) =>
     formInWords(
       readable.find(({ arm, base }) => arm === contrast.arm && base === contrast.base),
       contrast,
@@ -179,11 +235,9 @@ function roomInWords(played: readonly Played[], model: string): string {
   return `With ${nameOf(base)} ${model} solves ${(100 * share).toFixed(0)} % of the tasks, ${side}.`;
 }
 
-function unreadableInWords(played: readonly Played[], seed: number): string {
-  const clear = textContrasts(played, (at) =>
-    contrastsOf(played, isUnreadable, { ...at, seed }),
-  ).filter(isClear);
-  return clear
+function unreadableInWords(contrasts: readonly Contrast[]): string {
+  return contrasts
+    .filter(isClear)
     .map(
       (contrast) =>
         `With ${contrast.arm} ${contrast.difference > 0 ? 'more' : 'fewer'} replies are without a readable answer than with ${nameOf(contrast.base)}: ${accuracyWords.amount(contrast)}.`,
@@ -193,57 +247,72 @@ function unreadableInWords(played: readonly Played[], seed: number): string {
 
 function attemptsInWords(
   played: readonly Played[],
-  { attempts, seed }: EncouragementContext['settings'],
+  contrasts: readonly Contrast[],
+  attempts: number,
 ): string {
   const texts = played.filter(({ arm }) => armGroups(played).texts.includes(arm));
   const runs = runsIn(texts);
   if (runs.length === 0) return '';
   if (runs.every(({ gaveUp }) => !gaveUp))
     return `In none of ${runs.length} runs of up to ${attempts} attempts at a puzzle without a solution does it give up, in no arm.`;
-  const contrasts = textContrasts(played, (at) =>
-    attemptContrasts(played, { ...at, attempts, seed }),
-  );
   const count = `On puzzles without a solution it gives up in ${runs.filter(({ gaveUp }) => gaveUp).length} of ${runs.length} runs.`;
   return `${count} ${differencesInWords(contrasts, attemptWords)}`.trim();
 }
 
 function vectorsInWords(
   played: readonly Played[],
+  { steeredAccuracy, steeredAttempts }: Asked,
   { attempts, seed }: EncouragementContext['settings'],
 ): string {
-  const { emotions, random } = armGroups(played);
-  if (emotions.length === 0) return '';
-  const outcomes: [Wording, Contrast[]][] = [
-    [accuracyWords, allContrasts(played, isSolved, { base: 'none', seed })],
-    [
-      attemptWords,
-      [emotions, random].flatMap((arms) =>
-        attemptContrasts(played, { base: 'none', arms, attempts, seed }),
-      ),
-    ],
+  const outcomes: [Wording, readonly Contrast[]][] = [
+    [accuracyWords, steeredAccuracy],
+    [attemptWords, steeredAttempts],
   ];
   if (outcomes.every(([, contrasts]) => contrasts.length === 0)) return '';
-  const beyond = outcomes.flatMap(([words, contrasts]) => {
-    const controls = contrasts.filter(({ arm }) => isRandomArm(arm));
-    return contrasts
-      .filter((contrast) => emotions.includes(contrast.arm) && isClear(contrast))
-      .map((contrast) => {
-        const band = largestOf(controls);
-        const control =
-          controls.length === 0
-            ? 'without a random direction to compare with'
-            : `${Math.abs(contrast.difference) > band ? 'beyond' : 'but no more than'} the ${controls.length} random directions (${words.amount({ ...contrast, difference: band, interval: [NaN, NaN] })})`;
-        const direction = contrast.difference > 0 ? words.more : words.less;
-        return `Steered with ${contrast.arm} ${words.subject} ${direction}: ${words.amount(contrast)}, ${control}.`;
+  const { emotions, random: arms } = armGroups(played);
+  const at = { base: 'none', arms, seed };
+  const random = {
+    accuracy: contrastsOf(played, isSolved, at),
+    attempts: attemptContrasts(played, { ...at, attempts }),
+  };
+  const beyond = outcomes.flatMap(([words, contrasts]) =>
+    contrasts.filter(isClear).map((contrast) => {
+      const control = besideRandom(contrast, {
+        controls: words === accuracyWords ? random.accuracy : random.attempts,
+        asked: steeredAccuracy.length + steeredAttempts.length,
+        amount: (size) => words.amount({ ...contrast, difference: size, interval: [NaN, NaN] }),
       });
-  });
+      const direction = contrast.difference > 0 ? words.more : words.less;
+      return `Steered with ${contrast.arm} ${words.subject} ${direction}: ${words.amount(contrast)}, ${control}.`;
+    }),
+  );
   return beyond.length === 0
     ? `No steering with ${emotions.join(', ')} differs clearly from none.`
     : beyond.join(' ');
 }
 
-function readingsInWords(played: readonly Played[], seed: number): string {
-  const contrasts = readingContrasts(played, 'before', seed);
+/** A difference under steering beside those of random directions of equal norm. */
+function besideRandom(
+  { difference }: Contrast,
+  {
+    controls,
+    asked,
+    amount,
+  }: { controls: readonly Contrast[]; asked: number; amount: (size: number) => string },
+): string {
+  if (controls.length === 0) return 'without a random direction to compare with';
+  const sizes = controls.map((control) => control.difference);
+  const most = largestOf(controls);
+  const word =
+    Math.abs(difference) <= most
+      ? 'but no more than'
+      : amongP(difference, sizes) < 0.05 / asked
+        ? 'beyond'
+        : 'but not clearly beyond';
+  return `${word} the ${controls.length} random directions (${amount(most)})`;
+}
+
+function readingsInWords(contrasts: readonly ReadingContrast[]): string {
   if (contrasts.length === 0) return '';
   const base = nameOf(contrasts[0]?.base ?? 'demand');
   const clear = contrasts.filter(isClear);

@@ -145,9 +145,9 @@ function luckOf(text: string): number {
 test('the same tasks with the same seeds in all arms, and every sentence is used', async () => {
   const seen: ChatRequest[] = [];
   const { played } = await runStudy({ attempts: 2 }, labOf(fakeModel(() => 'Hm.', seen)));
-  // 36 graded, 12 functions, 8 puzzles with 2 attempts each.
-  expect(played).toHaveLength(5 * 56);
-  expect(seen).toHaveLength(5 * (36 + 12 + 16));
+  // 36 graded, 12 functions, 12 puzzles with 2 attempts each.
+  expect(played).toHaveLength(5 * 60);
+  expect(seen).toHaveLength(5 * (36 + 12 + 24));
   const byArm = textArms.map((arm) =>
     seen
       .filter(({ key }) => key.startsWith(`${arm}/`))
@@ -158,7 +158,7 @@ test('the same tasks with the same seeds in all arms, and every sentence is used
       .toSorted((a, b) => Number(a[2]) - Number(b[2])),
   );
   for (const own of byArm) expect(own).toEqual(byArm[0]);
-  expect(new Set(byArm[0]!.map(([, , seed]) => seed)).size).toBe(64);
+  expect(new Set(byArm[0]!.map(([, , seed]) => seed)).size).toBe(72);
   for (const { key } of seen) {
     const { arm } = putBy(seen.find((request) => request.key === key)!);
     expect(key.startsWith(`${arm}/`), key).toBe(true);
@@ -334,7 +334,7 @@ test('giving up is counted at its attempt, and the last attempt censors', async 
     if (arm === 'pressure' && attempt === 6) return 'This puzzle has no solution.';
     return 'Answer: 1';
   };
-  const settings = { perCell: 0, functions: 0, failing: 8, attempts: 6 };
+  const settings = { perCell: 0, functions: 0, failing: 12, attempts: 6 };
   const { result, played } = await runStudy(settings, labOf(fakeModel(say)));
   const made = (arm: string): unknown =>
     measured(result, `attempts before giving up, ${arm}`).value;
@@ -343,13 +343,13 @@ test('giving up is counted at its attempt, and the last attempt censors', async 
   expect([early('none'), early('permission'), early('pressure')]).toEqual([0, 1, 0]);
   expect(measured(result, 'runs that say there is no solution, pressure').value).toBe(1);
   const difference = measured(result, 'attempts before giving up, permission less none');
-  expect(difference).toMatchObject({ value: -4, n: 8 });
-  // 8 pairs with one sign: 2 / 2^8, and four arms.
-  expect(difference.control).toContain('0 more, 8 less, p 0.0078, after Holm 0.0313');
+  expect(difference).toMatchObject({ value: -4, n: 12 });
+  // 12 pairs with one sign: 2 / 2^12, and four arms.
+  expect(difference.control).toContain('0 more, 12 less, p 0.0005, after Holm 0.0020');
   expect(
     played.filter(({ arm }) => arm === 'permission').map(({ replies }) => replies.length),
-  ).toEqual(Array.from({ length: 8 }, () => 2));
-  expect(result.verdict).toContain('it gives up in 16 of 40 runs');
+  ).toEqual(Array.from({ length: 12 }, () => 2));
+  expect(result.verdict).toContain('it gives up in 24 of 60 runs');
   expect(result.verdict).toContain(
     'With permission the model goes on less long than with no sentence',
   );
@@ -358,7 +358,10 @@ test('giving up is counted at its attempt, and the last attempt censors', async 
   expect(survival?.body).toContain('Kaplan-Meier');
   // The same when nobody gives up.
   const never = await runStudy(settings, labOf(fakeModel(() => 'Answer: 1')));
-  expect(never.result.verdict).toContain('In none of 40 runs of up to 6 attempts');
+  expect(never.result.verdict).toContain('In none of 60 runs of up to 6 attempts');
+  // With 8 puzzles the same difference is lost among 14 questions: 14 times 2 / 2^8.
+  const few = await runStudy({ ...settings, failing: 8 }, labOf(fakeModel(say)));
+  expect(few.result.verdict).toContain('8 puzzles are too few to show any.');
 });
 
 test('too few tasks are said to be too few', async () => {
@@ -579,6 +582,6 @@ test('the quick version is at most 5 minutes on two cores, and the default is si
     ...planned,
     isLocal: false,
   });
-  expect(full.model.replies).toBe(5 * (36 + 12 + 8 * 6));
+  expect(full.model.replies).toBe(5 * (36 + 12 + 12 * 6));
   expect(makePuzzles(3, 1).every(({ isSolvable }) => !isSolvable)).toBe(true);
 });

@@ -46,8 +46,8 @@ const params = z.object({
   perCell: z.coerce.number().int().min(0).max(100).default(4),
   /** JavaScript functions to write. */
   functions: z.coerce.number().int().min(0).max(18).default(12),
-  /** Puzzles without a solution; 8 pairs are the fewest in which a difference can pass Holm's limit over 4 arms. */
-  failing: z.coerce.number().int().min(0).max(1000).default(8),
+  /** Puzzles without a solution; with 11 pairs a difference can pass Holm's limit over 39 questions, the most. */
+  failing: z.coerce.number().int().min(0).max(1000).default(12),
   /** Attempts at each of them, at most. */
   attempts: z.coerce.number().int().min(1).max(50).default(6),
   /** Longest reply, in tokens. */

@@ -17,6 +17,27 @@ import { insideEmotions, textArms } from './frustration-script.ts';
 import { inArm, measure } from './measures.ts';
 import type { Measure } from './study.ts';
 
+/** How much higher an emotion reads before replies to a rejection than before those to a neutral word. */
+export interface RejectionReading {
+  readonly emotion: string;
+  /** Mean over the items, in standard deviations; NaN without items that both arms have. */
+  readonly difference: number;
+  /** NaN of a single item. */
+  readonly interval: readonly [low: number, high: number];
+  /** By flipping signs of the items' differences; 1 without items. */
+  readonly p: number;
+  /** Items that both arms have. */
+  readonly n: number;
+}
+
+/** One for each emotion that is read, of the untreated arms. */
+export function rejectionReadings(
+  conversations: readonly Conversation[],
+  seed: number,
+): RejectionReading[] {
+  return insideEmotions.map((emotion, k) => rejectionReading(conversations, { emotion, k, seed }));
+}
+
 /** Measures of the untreated arms: a steered reading holds the vector that was added. */
 export function insideMeasures(
   conversations: readonly Conversation[],
@@ -25,7 +46,7 @@ export function insideMeasures(
 ): Measure[] {
   const untreated = conversations.filter(({ arm }) => textArms.some((name) => name === arm));
   return [
-    ...insideEmotions.map((emotion, k) => rejectionInside(untreated, { emotion, k, seed })),
+    ...rejectionReadings(untreated, seed).map(readingMeasure),
     ...(hasJudge
       ? [
           ...insideEmotions.map((emotion, k) => together(untreated, { emotion, k, seed })),
@@ -46,10 +67,10 @@ interface Which {
 }
 
 /** Reading before the replies after the first, rejection less neutral continuation, item by item. */
-function rejectionInside(
+function rejectionReading(
   conversations: readonly Conversation[],
   { emotion, k, seed }: Which,
-): Measure {
+): RejectionReading {
   const laterMean = ({ turns }: Conversation): number =>
     mean(turns.slice(1).flatMap(({ said }) => said.inside?.before[k] ?? []));
   const neutral = new Map(inArm(conversations, 'neutral').map((other) => [itemOf(other), other]));
@@ -60,10 +81,19 @@ function rejectionInside(
   });
   const [own, base] = [pairs.map(([value]) => value), pairs.map(([, value]) => value)];
   const differences = pairs.map(([value, other]) => value - other);
-  const p = pairs.length === 0 ? 1 : signFlipTest(own, base, { random: randomFrom(seed) });
-  return measure(`${emotion} before the reply, rejection less neutral, SD`, pairs.length, {
-    value: mean(differences),
+  return {
+    emotion,
+    difference: mean(differences),
     interval: meanInterval(differences, seed),
+    p: pairs.length === 0 ? 1 : signFlipTest(own, base, { random: randomFrom(seed) }),
+    n: pairs.length,
+  };
+}
+
+function readingMeasure({ emotion, difference, interval, p, n }: RejectionReading): Measure {
+  return measure(`${emotion} before the reply, rejection less neutral, SD`, n, {
+    value: difference,
+    interval,
     control: `same items; signs flipped as far with p ${p.toFixed(4)}`,
   });
 }

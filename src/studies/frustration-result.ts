@@ -6,6 +6,7 @@ import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { mean } from '../math/stats.ts';
+import { amongP } from './claims.ts';
 import {
   type Conversation,
   type FrustrationContext,
@@ -13,7 +14,7 @@ import {
   meanInterval,
   scoresOf,
 } from './frustration-data.ts';
-import { insideMeasures } from './frustration-inside.ts';
+import { insideMeasures, type RejectionReading, rejectionReadings } from './frustration-inside.ts';
 import { sectionsOf } from './frustration-report.ts';
 import { textArms } from './frustration-script.ts';
 import { highScore } from './judge.ts';
@@ -130,22 +131,34 @@ function contrastMeasures(conversations: readonly Conversation[], seed: number):
   );
 }
 
-function verdictOf(
+export function verdictOf(
   conversations: readonly Conversation[],
   { names, settings, isLocal }: FrustrationContext,
   measures: readonly Measure[],
 ): string {
-  if (names.judge === null)
-    return `No judge was named (--judge), so nothing is said of frustration: ${conversations.length} conversations with ${names.model} were counted by a list of words${isLocal ? ' and read inside' : ''} only.`;
-  const contrasts = contrastsOf(conversations, settings.seed);
+  const contrasts = names.judge === null ? [] : contrastsOf(conversations, settings.seed);
   const told = contrasts.filter((contrast) => !isControl(contrast));
-  // As many questions as there are arms: one of twenty would look clear by chance alone.
-  const corrected = holm(told.map(({ p }) => p));
   const controls = contrasts.filter(isControl);
+  const readings = isLocal ? rejectionReadings(conversations, settings.seed) : [];
+  const read = readings.filter(({ n }) => n > 0);
+  // As many questions as there are arms and readings: one of twenty would look clear by chance alone.
+  const corrected = holm([...told, ...read].map(({ p }) => p));
+  const asked = corrected.length;
+  const inside = insideInWords(
+    read.map((reading, i) => ({ ...reading, p: corrected[told.length + i] ?? 1 })),
+  );
+  if (names.judge === null)
+    return [
+      `No judge was named (--judge), so nothing is said of frustration: ${conversations.length} conversations with ${names.model} were counted by a list of words${isLocal ? ' and read inside' : ''} only.`,
+      ...inside.map((sentence) => `${sentence}.`),
+    ].join(' ');
   const parts = [
     rejectedInWords(conversations, names.model, measures),
-    ...told.map((contrast, i) => contrastInWords({ ...contrast, p: corrected[i] ?? 1 }, controls)),
-    ...(told.length === 0
+    ...told.map((contrast, i) =>
+      contrastInWords({ ...contrast, p: corrected[i] ?? 1 }, { controls, asked }),
+    ),
+    ...inside,
+    ...(asked === 0
       ? []
       : [
           "A difference is called one where its 95 % interval excludes 0 and p is below 0.05 after Holm's correction",
@@ -154,6 +167,29 @@ function verdictOf(
   ];
   return `${parts.join('. ')}. Scores by ${names.judge}.`;
 }
+
+/** What rejection does inside, of readings whose p counts all questions; nothing where none could be compared. */
+function insideInWords(readings: readonly RejectionReading[]): string[] {
+  if (readings.length === 0) return [];
+  const clear = readings.filter(isClear);
+  const place = 'right before replies to a rejection, against a neutral word on the same items';
+  if (clear.length === 0)
+    return [`Inside, ${place}, none of ${readings.length} emotions reads clearly otherwise`];
+  const said = clear.map(
+    ({ emotion, difference, interval: [low, high], n }) =>
+      `${emotion} ${difference > 0 ? 'higher' : 'lower'}, ${signed(difference)} SD (${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`,
+  );
+  return [
+    `Inside, ${place}: ${said.join('; ')}; the words of the rejection may do that by themselves`,
+  ];
+}
+
+/** By its interval, and by its p, which counts all questions of the verdict. */
+function isClear({ interval: [low, high], p }: Pick<Contrast, 'interval' | 'p'>): boolean {
+  return (low > 0 || high < 0) && p < 0.05;
+}
+
+const signed = (value: number): string => `${value >= 0 ? '+' : ''}${value.toFixed(2)}`;
 
 function rejectedInWords(
   conversations: readonly Conversation[],
@@ -189,13 +225,16 @@ function doseOf({ arm }: Contrast): string | undefined {
   return / (\+[\d.]+)$/.exec(arm)?.[1];
 }
 
-function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): string {
+function contrastInWords(
+  contrast: Contrast,
+  { controls, asked }: { controls: readonly Contrast[]; asked: number },
+): string {
   const { arm, difference, interval, p, n } = contrast;
   const [low, high] = interval;
   const range = Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}, ` : '';
-  const amount = `${difference >= 0 ? '+' : ''}${difference.toFixed(2)} points (${range}n ${n})`;
-  const isClear = (low > 0 || high < 0) && p < 0.05;
-  if (!isClear) return `${arm} makes no clear difference to the mean score: ${amount}`;
+  const amount = `${signed(difference)} points (${range}n ${n})`;
+  if (!isClear({ interval, p }))
+    return `${arm} makes no clear difference to the mean score: ${amount}`;
   const said = `With ${arm} the mean score is ${difference < 0 ? 'lower' : 'higher'}: ${amount}`;
   if (textArms.some((name) => name === arm)) return said;
   // A smaller push in a random direction is no control of a larger one.
@@ -203,6 +242,15 @@ function contrastInWords(contrast: Contrast, controls: readonly Contrast[]): str
   if (own.length === 0)
     return `${said}, without a random direction of the same strength to compare with`;
   const band = Math.max(...own.map((control) => Math.abs(control.difference)));
-  const isBeyond = Math.abs(difference) > band;
-  return `${said}, ${isBeyond ? 'beyond' : 'but no more than'} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
+  const word =
+    Math.abs(difference) <= band
+      ? 'but no more than'
+      : amongP(
+            difference,
+            own.map((control) => control.difference),
+          ) <
+          0.05 / asked
+        ? 'beyond'
+        : 'but not clearly beyond';
+  return `${said}, ${word} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
 }

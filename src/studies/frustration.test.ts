@@ -467,7 +467,15 @@ test('a treatment counts against random directions of its own strength only', ()
   const controls = { 'random 1 +0.04': 5, 'mixture 1 +0.04': 8 };
   const said = verdictOf({ 'calm +0.04': 3, ...controls, thermostat: 1 });
   expect(said).toContain('calm +0.04 the mean score is lower: -3.00');
-  expect(said).toContain('(-3.00 to -3.00, n 12), beyond the 2 random directions (2.00)');
+  // 3 over the root mean square of 1 and 2: t 1.9 with two degrees of freedom is nothing among two questions.
+  expect(said).toContain(
+    '(-3.00 to -3.00, n 12), but not clearly beyond the 2 random directions (2.00)',
+  );
+  // 3 over 0.25, of many directions: t 12.
+  const small = [1, 2, 3, 4].map((k) => [`random ${k} +0.04`, k % 2 === 0 ? 6.25 : 5.75]);
+  expect(verdictOf({ 'calm +0.04': 3, ...Object.fromEntries(small) })).toContain(
+    ', beyond the 4 random directions (0.25)',
+  );
   // They are no result of their own.
   expect(said).not.toMatch(/With (?:random|mixture)/);
   expect(said).toContain(
@@ -481,6 +489,36 @@ test('a treatment counts against random directions of its own strength only', ()
   );
   expect(verdictOf({ 'calm +0.04': 0 })).toContain('without a random direction');
   expect(verdictOf({ 'calm +0.04': 6, ...controls })).toContain('makes no clear difference');
+});
+
+test('the verdict tells what rejection does inside, counted among all that it asks', () => {
+  const random = randomFrom(3);
+  /** Two replies each; the second reads `frustrated` higher by so much, the others by chance alone. */
+  const read = (arm: string, frustrated: number): Conversation[] =>
+    scored(
+      arm,
+      Array.from({ length: 12 }, () => 3),
+    ).map((conversation) => {
+      const [turn] = conversation.turns;
+      if (turn === undefined) throw new TypeError('no turn');
+      const before = [frustrated + random() / 2, random(), random()];
+      const inside = { before, during: before, repeated: 0 };
+      return { ...conversation, turns: [turn, { ...turn, said: { ...turn.said, inside } }] };
+    });
+  const verdictOf = (frustrated: number, judge: string | null, isLocal = true): string =>
+    resultOf([...read('rejection', frustrated), ...read('neutral', 0)], {
+      settings: { categories: ['extended'] as const, seed: 1 },
+      lexicon: '{}',
+      names: { model: 'c', judge, secondJudge: null },
+      isLocal,
+    }).verdict;
+  expect(verdictOf(1, 'j')).toMatch(
+    /Inside, right before replies to a rejection.*: frustrated higher, \+(0\.9|1\.0)\d SD \(.*, n 12\); the words/,
+  );
+  expect(verdictOf(1, 'j')).not.toMatch(/(desperate|calm) (higher|lower)/);
+  expect(verdictOf(1, null)).toContain('frustrated higher');
+  expect(verdictOf(0, 'j')).toContain('none of 3 emotions reads clearly otherwise');
+  expect(verdictOf(1, 'j', false)).not.toContain('Inside');
 });
 
 test('a model of our engine is read inside, steered and held by the thermostat', async () => {

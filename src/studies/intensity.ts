@@ -9,8 +9,10 @@ import { z } from 'zod';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
 import { chatTokens } from '../engine/chat-template.ts';
+import { bootstrapClusters } from '../math/clusters.ts';
+import { holm } from '../math/paired.ts';
 import { randomDirection, randomFrom } from '../math/random.ts';
-import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
+import { deviation, mean, quantile } from '../math/stats.ts';
 import { emotionVector, probeOf } from '../vectors/pack.ts';
 import { type MapCell, mapSection, measureMap } from './intensity-map.ts';
 import { rounded } from './recorder.ts';
@@ -20,7 +22,7 @@ import { defineStudy, type Measure, type StudyLab, type StudyResult } from './st
 const params = z.object({
   /** Paraphrases of each template. */
   paraphrases: z.coerce.number().int().min(2).max(4).default(4),
-  /** Random directions that go through the same procedure. */
+  /** Random directions that go through the same procedure; with fewer than 80 no emotion can pass. */
   random: z.coerce.number().int().min(10).max(1000).default(100),
   seed: z.coerce.number().int().min(0).default(1),
   /** Emotion of the maps of layers and tokens; none without a name. */
@@ -35,7 +37,7 @@ const emotions = ['afraid', 'sad', 'calm', 'happy'] as const;
 const smallestEffect = 0.2;
 
 /** Readings [paraphrases][values][directions] of the messages and of their twins. */
-interface Cell {
+export interface Cell {
   readonly messages: number[][][];
   readonly twins: number[][][];
 }
@@ -151,41 +153,80 @@ function resultOf(
   cells: readonly Cell[],
   settings: Params,
 ): StudyResult {
-  const measures: Measure[] = [];
-  const verdicts: string[] = [];
-  for (const [k, emotion] of emotions.entries()) {
-    const signs = templates.map(({ expected }) => expected[emotion]);
-    // The expected signs make one number of all templates; templates without an expectation are left out.
-    const signed = (direction: number): number[] =>
-      effectsOf(cells, direction).flatMap((values, t) =>
-        (signs[t] ?? 0) === 0 ? [] : values.map((value) => value * (signs[t] ?? 0)),
-      );
-    const own = signed(k);
-    const band = Array.from({ length: settings.random }, (_, r) =>
-      mean(signed(emotions.length + r)),
-    );
-    const [low, high] = bootstrapMean(own, randomFrom(settings.seed + 1));
-    const limits = [quantile(band, 0.025), quantile(band, 0.975)] as const;
-    const value = mean(own);
-    measures.push({
-      name: `${emotion}, in the expected direction`,
-      value,
-      interval: [low, high],
-      n: own.length,
-      control: `95 % of ${band.length} random directions: ${limits[0].toFixed(2)} to ${limits[1].toFixed(2)}`,
-      note: 'standard deviations over the neutral twins, upper three values less lower three, message less twin',
-    });
-    const follows = low > 0 && value > limits[1] && value >= smallestEffect;
-    if (follows) verdicts.push(emotion);
-  }
+  const found = findingsOf(templates, cells, settings);
   return {
-    verdict:
-      verdicts.length === 0
-        ? 'No emotion follows the number: no effect leaves both its interval and the band of random directions, or it is too small to matter.'
-        : `${verdicts.join(', ')} follow${verdicts.length === 1 ? 's' : ''} the number, beyond the twins and 95 % of random directions; ${emotions.filter((e) => !verdicts.includes(e)).join(', ') || 'none of the others'} ${verdicts.length === emotions.length ? '' : 'do not'}.`,
-    measures,
+    verdict: verdictOf(found),
+    measures: found.map(measureOf),
     sections: templates.map((template, t) => sectionOf(template, cells[t], settings)),
   };
+}
+
+interface Finding {
+  readonly emotion: string;
+  readonly value: number;
+  /** Bootstrap over the templates, whose paraphrases say much the same. */
+  readonly interval: readonly [low: number, high: number];
+  readonly n: number;
+  /** The same of every random direction. */
+  readonly band: readonly number[];
+}
+
+/** One effect an emotion: the expected signs make one number of all templates, those without one are left out. */
+export function findingsOf(
+  templates: readonly Pick<IntensityTemplate, 'expected'>[],
+  cells: readonly Cell[],
+  { random, seed }: Pick<Params, 'random' | 'seed'>,
+): Finding[] {
+  const effects = Array.from({ length: emotions.length + random }, (_, d) => effectsOf(cells, d));
+  return emotions.map((emotion, k) => {
+    const signs = templates.map(({ expected }) => expected[emotion]);
+    const signed = (direction: number): number[][] =>
+      (effects[direction] ?? []).flatMap((values, t) =>
+        (signs[t] ?? 0) === 0 ? [] : [values.map((value) => value * (signs[t] ?? 0))],
+      );
+    const own = signed(k);
+    return {
+      emotion,
+      value: mean(own.flat()),
+      interval: bootstrapClusters(own, mean, { random: randomFrom(seed + 1) }),
+      n: own.flat().length,
+      band: Array.from({ length: random }, (_, r) => mean(signed(emotions.length + r).flat())),
+    };
+  });
+}
+
+function measureOf({ emotion, value, interval, n, band }: Finding): Measure {
+  const limits = [quantile(band, 0.025), quantile(band, 0.975)] as const;
+  return {
+    name: `${emotion}, in the expected direction`,
+    value,
+    interval,
+    n,
+    control: `95 % of ${band.length} random directions: ${limits[0].toFixed(2)} to ${limits[1].toFixed(2)}`,
+    note: 'standard deviations over the neutral twins, upper three values less lower three, message less twin; interval over templates',
+  };
+}
+
+/**
+ * An emotion follows the number if its interval lies above 0, it is not too small, and so few random directions are
+ * as high that Holm's correction over the emotions leaves less than 5 %: the first must beat 100 of 100.
+ */
+export function verdictOf(findings: readonly Finding[]): string {
+  const corrected = holm(
+    findings.map(({ value, band }) => {
+      const asHigh = band.filter((other) => other >= value).length;
+      return (1 + asHigh) / (1 + band.length);
+    }),
+  );
+  const follows = findings.filter(
+    ({ value, interval }, k) =>
+      interval[0] > 0 && value >= smallestEffect && (corrected[k] ?? 1) < 0.05,
+  );
+  const named = follows.map(({ emotion }) => emotion);
+  const others = emotions.filter((emotion) => !named.includes(emotion));
+  return named.length === 0
+    ? 'No emotion follows the number: no effect leaves both its interval and the random directions, or it is too small to matter.'
+    : `${named.join(', ')} follow${named.length === 1 ? 's' : ''} the number, beyond the twins and, with all emotions counted, the random directions; ${others.join(', ') || 'none of the others'} ${others.length === 0 ? '' : 'do not'}.`;
 }
 
 /** Readings along the values, as distance from the first, messages and twins. */

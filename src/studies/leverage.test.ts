@@ -32,8 +32,10 @@ const plant =
   };
 
 test('a planted effect of desperate and of the situation comes out as planted', async () => {
-  const lab = plantedLab(emotions, plant(1, 20));
-  const result = await leverageStudy.run(lab, settings, memoryRecorder());
+  // Mixtures of so many emotions have little of each, and six of them tell how far they lie apart.
+  const many = [...emotions, ...Array.from({ length: 100 }, (_, k) => `other ${k}`)];
+  const lab = plantedLab(many, plant(1, 20));
+  const result = await leverageStudy.run(lab, { ...settings, mixtures: 6 }, memoryRecorder());
   // Four other options weigh 1 against e^x.
   const share = (x: number): number => Math.exp(x) / (Math.exp(x) + 4);
   expect(find(result, 'hint option, unsteered').value).toBeCloseTo(share(1), 4);

@@ -4,6 +4,7 @@
  */
 import { type Random, randomFrom, shuffled } from '../math/random.ts';
 import { bootstrapPairs, mean, pearson, quantile } from '../math/stats.ts';
+import { amongP } from './claims.ts';
 
 /** Shuffles of a permutation test. */
 const shuffles = 1000;
@@ -161,6 +162,8 @@ export interface SteeringEffect {
   /** 95 % of the random readings have a smaller |r| with the same change. */
   readonly limit: number;
   readonly isBroken: boolean;
+  /** Chance of as much by the random readings or by the random directions, as a sample; the larger of the two. */
+  readonly p: number;
   /** `all` and `partial` leave 0 to the same side, both halves agree, and both controls are smaller. */
   readonly counts: boolean;
 }
@@ -197,7 +200,8 @@ export function steeringEffect(direction: string, input: SteeringInput): Steerin
     .map((one) => Math.abs(pearson(one.change, reading)));
   // A direction that changes nothing has no correlation.
   const randomMost = Math.max(0, ...others.filter((r) => !Number.isNaN(r)));
-  const limit = quantile(correlator(randomReadings)(change).map(Math.abs), 0.95);
+  const elsewhere = correlator(randomReadings)(change);
+  const limit = quantile(elsewhere.map(Math.abs), 0.95);
   const isBroken = (own?.mass ?? 0) < brokenShare * mass;
   const sides = [all, partial].map(sideOf);
   const signs = halves.map(({ r }) => Math.sign(r));
@@ -209,12 +213,25 @@ export function steeringEffect(direction: string, input: SteeringInput): Steerin
     randomMost,
     limit,
     isBroken,
+    p: Math.max(
+      shareBeyond(all.r, elsewhere),
+      amongP(
+        Math.atanh(all.r),
+        others.filter((r) => !Number.isNaN(r)).map((r) => Math.atanh(r)),
+      ),
+    ),
     counts:
       !isBroken &&
       sides[0] !== 0 &&
       [...sides, ...signs].every((side) => side === sides[0]) &&
       Math.abs(all.r) > Math.max(randomMost, limit),
   };
+}
+
+/** Share of values that are as large by size, the given one among them; 1 of one that is no number. */
+export function shareBeyond(value: number, others: readonly number[]): number {
+  const asLarge = others.filter((other) => !(Math.abs(other) < Math.abs(value))).length;
+  return (1 + asLarge) / (1 + others.length);
 }
 
 /** The side of 0 on which the whole interval lies; 0 if it holds 0. */

@@ -1,4 +1,5 @@
 /** @file What the preference study says: named correlations, measures, the verdict. */
+import { holm } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
 import type { Answer, Pair } from './pairwise.ts';
@@ -8,6 +9,7 @@ import {
   type Correlation,
   type ReadingEffects,
   residuals,
+  shareBeyond,
   shuffledStatistics,
   sideOf,
   type Steered,
@@ -60,6 +62,8 @@ export interface GroupMeans {
   /** Share of the strengths' variance between the groups, and the 95th percentile of shuffles. */
   readonly share: number;
   readonly shareLimit: number;
+  /** Share of shuffles with as much between the groups. */
+  readonly p: number;
 }
 
 /** Mean strength of each group, its bootstrap over the group's activities, and the same of shuffled groups. */
@@ -81,14 +85,16 @@ export function groupMeans(
     },
     random,
   );
+  const share = betweenShare(strengths, labels);
   return {
     groups: present.map((group) => {
       const own = strengths.filter((_, i) => labels[i] === group);
       return { group, mean: mean(own), interval: bootstrapMean(own, random) };
     }),
     limits: [quantile(means, 0.025), quantile(means, 0.975)],
-    share: betweenShare(strengths, labels),
+    share,
     shareLimit: quantile(shares, 0.95),
+    p: shareBeyond(share, shares),
   };
 }
 
@@ -102,6 +108,8 @@ export interface NamedReading {
   readonly withoutLength: Correlation;
   /** With the means of the groups taken out of both. */
   readonly within: Correlation;
+  /** Share of the random directions as large as the smaller of the two. */
+  readonly p: number;
   /** `all` and `withoutLength` leave 0 to the same side, and both beat 95 % of random directions. */
   readonly counts: boolean;
 }
@@ -142,7 +150,10 @@ export function namedReadings(input: NamedInput): NamedReading[] {
         sideOf(all) !== 0 &&
         sideOf(all) === sideOf(withoutLength) &&
         Math.min(Math.abs(all.r), Math.abs(withoutLength.r)) > effects.limit;
-      return { emotion, isStrongest: emotion === strongest, all, withoutLength, within, counts };
+      const least = Math.min(Math.abs(all.r), Math.abs(withoutLength.r));
+      const p = shareBeyond(least, effects.random);
+      const isStrongest = emotion === strongest;
+      return { emotion, isStrongest, all, withoutLength, within, p, counts };
     });
 }
 
@@ -181,46 +192,67 @@ function mostRandom({ random }: ReadingEffects): number {
   return Math.max(...random.map(Math.abs));
 }
 
-function verdictOf(findings: Findings): string {
+/** Which of the questions of a verdict hold when all of them are counted (Holm). */
+function clearOf({ groups, over, named, effects }: Findings): ReadonlySet<object> {
+  const most = named.filter(({ isStrongest }) => isStrongest);
+  const chance = ({ all }: NamedReading): number =>
+    Math.max(shareBeyond(all.r, over.largest), shareBeyond(all.r, over.random));
+  const asked: readonly (readonly [what: object, p: number])[] = [
+    [groups, groups.p],
+    ...publishedIn(named).map((one) => [one, one.p] as const),
+    ...most.map((one) => [one.all, chance(one)] as const),
+    ...effects.map((one) => [one, one.p] as const),
+  ];
+  const corrected = holm(asked.map(([, p]) => p));
+  return new Set(asked.flatMap(([what], i) => ((corrected[i] ?? 1) < 0.05 ? [what] : [])));
+}
+
+function publishedIn(named: readonly NamedReading[]): NamedReading[] {
+  return named.filter(({ emotion }) => emotion in published);
+}
+
+export function verdictOf(findings: Findings): string {
   const { reliability, groups, over, named, emotions } = findings;
-  const kinds =
-    groups.share > groups.shareLimit
-      ? 'its groups of activities differ'
-      : 'its groups of activities differ no more than shuffled ones';
+  const clear = clearOf(findings);
+  const kinds = clear.has(groups)
+    ? 'its groups of activities differ'
+    : 'its groups of activities differ no more, clearly, than shuffled ones';
   const strengths = isReliable(findings)
     ? `The model chooses steadily: two halves of the questions agree (r ${two(reliability.r)}). The strongest activity would win ${two(widest(findings))} of its meetings with the weakest, and ${kinds}.`
     : `The model's preferences are too unsteady to build on: two halves of the questions agree by r ${two(reliability.r)}, so that what follows carries no weight.`;
-  const readings = named
-    .filter(({ emotion }) => emotion in published)
-    .map(({ emotion, all, counts }) => {
-      const paper = published[emotion as keyof typeof published];
-      const way = Math.sign(all.r) === Math.sign(paper) ? 'as in the paper' : 'against the paper';
-      return counts
-        ? `What reads ${emotion} is preferred ${all.r > 0 ? 'more' : 'less'} (r ${signed(all.r)}, ${way}, beyond random directions).`
-        : `Reading ${emotion} says nothing beyond chance about preference (r ${signed(all.r)}; 95 % of random directions stay below ${two(over.limit)}).`;
-    });
+  const readings = publishedIn(named).map((one) => {
+    const { emotion, all } = one;
+    const paper = published[emotion as keyof typeof published];
+    const way = Math.sign(all.r) === Math.sign(paper) ? 'as in the paper' : 'against the paper';
+    return one.counts && clear.has(one)
+      ? `What reads ${emotion} is preferred ${all.r > 0 ? 'more' : 'less'} (r ${signed(all.r)}, ${way}, beyond random directions).`
+      : `Reading ${emotion} says nothing clear beyond chance about preference (r ${signed(all.r)}; 95 % of random directions stay below ${two(over.limit)}).`;
+  });
   const most = named.find(({ isStrongest }) => isStrongest);
   const limit = Math.max(quantile(over.largest, 0.95), mostRandom(over));
   const strongest =
     most === undefined
       ? []
       : [
-          `The strongest of ${emotions.length} is ${most.emotion} (r ${signed(most.all.r)}), ${Math.abs(most.all.r) > limit ? 'more' : 'no more'} than the largest by chance or along random directions (${two(limit)}).`,
+          `The strongest of ${emotions.length} is ${most.emotion} (r ${signed(most.all.r)}), ${clear.has(most.all) && Math.abs(most.all.r) > limit ? 'more' : 'no more'} than the largest by chance or along random directions (${two(limit)}).`,
         ];
-  return [strengths, ...readings, ...strongest, steeringVerdict(findings)].join(' ');
+  return [strengths, ...readings, ...strongest, steeringVerdict(findings, clear)].join(' ');
 }
 
-function steeringVerdict({ effects }: Findings): string {
+function steeringVerdict({ effects }: Findings, clear: ReadonlySet<object>): string {
   const kinds: readonly (readonly [what: string, is: (effect: SteeringEffect) => boolean])[] = [
     [
       'raises preference for what reads high on the same emotion with',
-      ({ counts, all }) => counts && all.r > 0,
+      (effect) => effect.counts && clear.has(effect) && effect.all.r > 0,
     ],
-    ['lowers preference for that with', ({ counts, all }) => counts && all.r < 0],
+    [
+      'lowers preference for that with',
+      (effect) => effect.counts && clear.has(effect) && effect.all.r < 0,
+    ],
     ['breaks the choice with', ({ isBroken }) => isBroken],
     [
-      'moves preference for that no more than the controls do, or not in both halves, with',
-      ({ counts, isBroken }) => !counts && !isBroken,
+      'moves preference for that not clearly more than the controls do, or not in both halves, with',
+      (effect) => !(effect.counts && clear.has(effect)) && !effect.isBroken,
     ],
   ];
   const parts = kinds.flatMap(([what, is]) => {

@@ -183,9 +183,8 @@ test('a planted preference and a planted effect of steering are found, and told 
   expect(result.verdict).toContain('The model chooses steadily');
   expect(result.verdict).toContain('What reads blissful is preferred more');
   expect(result.verdict).toContain('The strongest of 3 is blissful');
-  expect(result.verdict).toContain(
-    'raises preference for what reads high on the same emotion with calm',
-  );
+  // Whatever is steered here pushes along calm, only less far, and r does not see how far: no claim.
+  expect(result.verdict).toContain('not clearly more than the controls do');
   const html = result.sections.map(({ lead, body }) => lead + body).join('');
   expect(html).not.toMatch(/NaN|undefined|Infinity/);
   // From the cells alone, without the model, the same bytes.
@@ -200,8 +199,10 @@ test('preferences without a cause in the readings, and steering without effect, 
   const world = { strengths: activities.map(() => gaussian(draw)), gain: none };
   const recorder = createRecorder({ append: () => {} }, new Map());
   const { verdict } = await preferencesStudy.run(lab(chooser(world)), settings, recorder);
-  expect(verdict).toContain('Reading blissful says nothing beyond chance');
-  expect(verdict).toContain('no more than the controls do, or not in both halves, with calm');
+  expect(verdict).toContain('Reading blissful says nothing clear beyond chance');
+  expect(verdict).toContain(
+    'not clearly more than the controls do, or not in both halves, with calm',
+  );
 });
 
 test('preferences that each pair makes up for itself are said to be unsteady', async () => {

@@ -13,6 +13,7 @@ import {
 } from '../capture/probes.ts';
 import { renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
+import { holm } from '../math/paired.ts';
 import { defineStudy, type Measure, type StudyLab } from './study.ts';
 import { centredReadings, rankTargets, type RankResult } from './trials.ts';
 
@@ -58,7 +59,7 @@ export const scenariosStudy = defineStudy<Params>({
     const [overBest, beforeBest] = [over[slot], before[slot]];
     if (overBest === undefined || beforeBest === undefined) throw new Error('no best layer');
     return {
-      verdict: `Over the message the right one of ${names.length} emotions ${wordsFor(overBest)}; right before the reply it ${wordsFor(beforeBest)}.`,
+      verdict: verdictOf(overBest, beforeBest),
       measures: [
         ...measuresOf('over the message', overBest),
         ...measuresOf('before the reply', beforeBest),
@@ -92,8 +93,15 @@ function scenariosOf({ data }: StudyLab): Scenario[] {
   return loadScenarios(data('corpus/scenarios.jsonl'));
 }
 
-function wordsFor({ meanRank, top1, p }: RankResult): string {
-  const found = p < 0.001 ? 'reads high' : p < 0.05 ? 'reads somewhat high' : 'cannot be read';
+/** Two places are asked, so that their p values are raised by Holm's correction before a word is chosen. */
+export function verdictOf(over: RankResult, before: RankResult): string {
+  const [first = 1, second = 1] = holm([over.p, before.p]);
+  return `Over the message the right one of ${over.emotions} emotions ${wordsFor(over, first)}; right before the reply it ${wordsFor(before, second)}.`;
+}
+
+function wordsFor({ meanRank, top1, p }: RankResult, corrected: number): string {
+  const found =
+    corrected < 0.001 ? 'reads high' : corrected < 0.05 ? 'reads somewhat high' : 'cannot be read';
   return `${found} (mean rank ${meanRank.toFixed(2)}, first in ${top1.hits} of ${top1.n}, permutation p ${p.toFixed(4)})`;
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
+import { holm } from '../math/paired.ts';
 import { randomFrom, shuffled } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile, wilson } from '../math/stats.ts';
 import { makeProbe } from '../vectors/pack.ts';
@@ -184,21 +185,22 @@ export function deflectionResult(
   };
 }
 
-const isRead = ({ p, interval }: SideTest, emotions: number): boolean =>
-  p < 0.01 && interval[1] < emotions / 2;
+/** Three of the 14 questions of the verdict of all parts. */
+const level = (3 * 0.05) / 14;
 
-function verdictOf(test: DeflectionTest, emotions: number): string {
+export function verdictOf(test: DeflectionTest, emotions: number): string {
   const { feels, shows, pairInterval, pairP, felt, scenes } = test;
-  const isHigher = pairP < 0.05 && pairInterval[0] > 0;
-  const isLower = pairP < 0.05 && pairInterval[1] < 0;
+  const [ofPairs = 1, ofFelt = 1, ofShown = 1] = holm([pairP, feels.p, shows.p]);
+  const isHigher = ofPairs < level && pairInterval[0] > 0;
+  const isLower = ofPairs < level && pairInterval[1] < 0;
   const outcome = isHigher
     ? 'the felt emotion reads higher than the shown one'
     : isLower
       ? 'the shown emotion reads higher than the felt one'
       : 'neither reads higher than the other';
-  const word = (side: SideTest): string =>
-    isRead(side, emotions) ? 'reads high' : 'cannot be read';
-  return `Where somebody feels one emotion and shows another, ${outcome} (felt first in ${felt} of ${scenes} scenes; pairs swapped, p ${pairP.toFixed(4)}); among the emotions that are not in the scene the felt one ${word(feels)} (mean rank ${feels.meanRank.toFixed(2)} of ${emotions - 1}) and the shown one ${word(shows)} (${shows.meanRank.toFixed(2)}).`;
+  const word = ({ interval }: SideTest, p: number): string =>
+    p < level && interval[1] < emotions / 2 ? 'reads high' : 'cannot be read';
+  return `Where somebody feels one emotion and shows another, ${outcome} (felt first in ${felt} of ${scenes} scenes; pairs swapped, p ${pairP.toFixed(4)}); among the emotions that are not in the scene the felt one ${word(feels, ofFelt)} (mean rank ${feels.meanRank.toFixed(2)} of ${emotions - 1}) and the shown one ${word(shows, ofShown)} (${shows.meanRank.toFixed(2)}).`;
 }
 
 function measuresOf(names: readonly string[], test: DeflectionTest): Measure[] {

@@ -11,9 +11,11 @@ import type { Probe } from '../engine/engine.ts';
 import { symmetricEigen } from '../math/eigen.ts';
 import { type Random, randomDirection, randomFrom, shuffled } from '../math/random.ts';
 import { deviation, mean, quantile } from '../math/stats.ts';
+import { studentP } from '../math/student.ts';
 import { addInto, dot, unit } from '../math/vector.ts';
 import { rounded } from './recorder.ts';
 import { findTurns } from './speakers-dialogues.ts';
+import { smallestP } from './speakers-turns.ts';
 import type { Measure, StudyLab, StudyResult } from './study.ts';
 
 /** A conversation that ends with the user's message, and the emotion of that message. */
@@ -124,6 +126,8 @@ interface Correlation {
   /** Lowest and highest of the random sets, each pooled like the emotions. */
   readonly random: readonly [low: number, high: number];
   readonly sets: number;
+  /** Chance that one more random set lies as far from the others, as a t; 1 of fewer than two sets. */
+  readonly beyondSets: number;
   /** Of each emotion by itself, over the items. */
   readonly emotions: readonly number[];
   /** 95 % of the random directions, each by itself. */
@@ -164,10 +168,18 @@ export function correlate(x: Table, y: Table, emotions: number): Correlation {
     shuffles: band(shuffles),
     random: [Math.min(...sets), Math.max(...sets)],
     sets: sets.length,
+    beyondSets: newcomerP(over(all), sets),
     emotions: sums.slice(0, emotions).map((part) => pooled([part])),
     single: band(others.map((part) => pooled([part]))),
     n: all.length,
   };
+}
+
+/** p of one more value beside a sample: its distance from the mean over the spread of such distances. */
+function newcomerP(value: number, sample: readonly number[]): number {
+  if (sample.length < 2) return 1;
+  const spread = deviation(sample) * Math.sqrt(1 + 1 / sample.length);
+  return studentP((value - mean(sample)) / spread, sample.length - 1);
 }
 
 function draw(items: readonly number[], random: () => number): number[] {
@@ -180,7 +192,7 @@ export function compare(
   other: Table,
   y: Table,
   emotions: number,
-): { difference: number; interval: [number, number] } {
+): { difference: number; interval: [number, number]; strict: [number, number] } {
   const own = Array.from({ length: emotions }, (_, k) => k);
   const over = (items: readonly number[]): number =>
     pooled(own.map((k) => sumsOf(column(x, k, items), column(y, k, items)))) -
@@ -188,13 +200,14 @@ export function compare(
   const all = x.map((_, i) => i);
   const random = randomFrom(47);
   const drawn = Array.from({ length: rounds }, () => over(draw(all, random)));
-  return { difference: over(all), interval: band(drawn) };
+  const strict: [number, number] = [quantile(drawn, 0.0025), quantile(drawn, 0.9975)];
+  return { difference: over(all), interval: band(drawn), strict };
 }
 
 /** Whether two places go together at all, and more than every random set does. */
-function gradeOf({ r, interval, shuffles, random }: Correlation): 'no' | 'any' | 'own' {
+function gradeOf({ r, interval, shuffles, random, beyondSets }: Correlation): 'no' | 'any' | 'own' {
   if (!(interval[0] > 0 && r > shuffles[1])) return 'no';
-  return r > random[1] ? 'own' : 'any';
+  return r > random[1] && beyondSets < smallestP ? 'own' : 'any';
 }
 
 const inWords = ([low, high]: readonly [number, number]): string =>
@@ -218,7 +231,7 @@ function linkOf(correlation: Correlation): string {
   const value = `r ${r.toFixed(2)}`;
   return {
     no: `no link beyond shuffles (${value})`,
-    any: `a link (${value}) that random directions have as well (${sets} sets: ${inWords(random)}), so nothing of the emotions' own`,
+    any: `a link (${value}) that is not clearly more than random directions have (${sets} sets: ${inWords(random)}), so nothing of the emotions' own`,
     own: `a link (${value}) beyond each of ${sets} random sets (${inWords(random)})`,
   }[gradeOf(correlation)];
 }
@@ -265,9 +278,9 @@ export function repliesResult(
   const count = names.length;
   const fromBefore = correlate(before, reply, count);
   const fromUser = correlate(user, reply, count);
-  const { difference, interval } = compare(before, user, reply, count);
+  const { difference, interval, strict } = compare(before, user, reply, count);
   const empty = readings.length - kept.length;
-  const better = interval[0] > 0 ? 'better' : interval[1] < 0 ? 'worse' : 'no better and no worse';
+  const better = strict[0] > 0 ? 'better' : strict[1] < 0 ? 'worse' : 'no better and no worse';
   return {
     verdict: `From the value right before the reply to the mean over the reply there is ${linkOf(fromBefore)}; it predicts the reply ${better} than the value at the user's last token (r ${fromUser.r.toFixed(2)}).`,
     measures: [

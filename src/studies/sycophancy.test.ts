@@ -34,8 +34,10 @@ const plant =
   };
 
 test('planted agreeableness and harshness come out, each in its outcome', async () => {
-  const lab = plantedLab(emotions, plant({ judgement: 1, loving: 4, angry: 6 }));
-  const result = await sycophancyStudy.run(lab, settings, memoryRecorder());
+  // Mixtures of so many emotions have little of each, and twelve of them tell how far they lie apart.
+  const many = [...emotions, ...Array.from({ length: 100 }, (_, k) => `other ${k}`)];
+  const lab = plantedLab(many, plant({ judgement: 1, loving: 4, angry: 6 }));
+  const result = await sycophancyStudy.run(lab, { ...settings, mixtures: 12 }, memoryRecorder());
   expect(find(result, 'agreeing less correcting reply, wrong claims').value).toBeCloseTo(0, 4);
   expect(find(result, 'harsh less kind correction, wrong claims').value).toBeCloseTo(-0.5, 4);
   expect(find(result, '"yes" to wrong claims').value).toBeCloseTo(0.5, 4);
