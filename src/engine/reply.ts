@@ -13,7 +13,7 @@ import type {
   Probe,
   Thermostat,
 } from './engine.ts';
-import { createReader, type Reader } from './runner.ts';
+import { Reader } from './reader.ts';
 import { alternatives, largest, pick } from './sampling.ts';
 import type { Sequence } from './sequence-pool.ts';
 
@@ -117,7 +117,7 @@ export class Reply {
     this.request = request;
     this.options = options;
     this.given = Int32Array.from([...request.prompt, ...(request.written ?? [])]);
-    this.reader = createReader(backend, options.probes ?? []);
+    this.reader = new Reader(backend, options.probes ?? []);
     this.promptReadings = new Float32Array(request.prompt.length * this.reader.count);
     this.probesKey = options.reuse ? keyOfProbes(options.probes ?? []) : '';
     this.#random = randomFrom(request.seed ?? 0);
@@ -176,6 +176,9 @@ export class Reply {
     if (this.pending === null) return null;
     const readings = new Float32Array(this.reader.count);
     if (row >= 0) this.reader.read(row, readings, 0);
+    const { onToken, thermostat, reuse } = this.options;
+    // Nobody looks at them before the reply ends, unless it is shown, pushed or remembered as it goes.
+    if (onToken !== undefined || thermostat != null || reuse === true) this.reader.flush();
     const token: GeneratedToken = { ...this.pending, readings, dose: this.#dose };
     this.tokens.push(token);
     this.pending = null;
@@ -221,6 +224,7 @@ export class Reply {
   }
 
   end(): Generated {
+    this.reader.flush();
     return {
       text: this.#text.slice(this.#writtenLength),
       takenBack: Math.max(0, this.#writtenLength - this.#text.length),

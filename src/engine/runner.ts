@@ -3,11 +3,11 @@
  * so that only pooled or projected values leave it. Generation is in scheduler.ts,
  * scoring in scoring.ts.
  */
-import { InvalidInputError, ShapeError } from '../errors.ts';
-import { Projection } from '../math/kernels.ts';
+import { InvalidInputError } from '../errors.ts';
 import type { Backend } from './backend.ts';
-import type { CallOptions, Captured, CaptureOptions, Probe, ProjectOptions } from './engine.ts';
+import type { CallOptions, Captured, CaptureOptions, ProjectOptions } from './engine.ts';
 import { createPool, type Span } from './pooling.ts';
+import { assertLayers, Reader } from './reader.ts';
 
 /** Lets waiting messages (an abort) be handled; throws the platform's AbortError when asked to. */
 export async function breathe(signal: AbortSignal | undefined): Promise<void> {
@@ -15,15 +15,6 @@ export async function breathe(signal: AbortSignal | undefined): Promise<void> {
     setImmediate(resolve);
   });
   signal?.throwIfAborted();
-}
-
-function assertLayers(backend: Backend, layers: readonly number[]): void {
-  const last = backend.info.blocks - 2;
-  for (const layer of layers) {
-    if (!Number.isInteger(layer) || layer < 0 || layer > last) {
-      throw new InvalidInputError(`layer: expected a whole number from 0 to ${last}, got ${layer}`);
-    }
-  }
 }
 
 /** Throws InvalidInputError for a sequence that is empty or longer than the context. */
@@ -136,7 +127,7 @@ export async function project(
   sequences: readonly Int32Array[],
   options: ProjectOptions,
 ): Promise<Float32Array[]> {
-  const reader = createReader(backend, options.probes);
+  const reader = new Reader(backend, options.probes);
   const results = sequences.map((sequence) => new Float32Array(sequence.length * reader.count));
   await withSteering(backend, options, () =>
     feed(backend, sequences, {
@@ -153,6 +144,7 @@ export async function project(
       call: options,
     }),
   );
+  reader.flush();
   return results;
 }
 
@@ -169,47 +161,4 @@ export async function withSteering<T>(
   } finally {
     backend.steer(null);
   }
-}
-
-/** Projects rows of the last decode on the directions of all probes. */
-export interface Reader {
-  readonly count: number;
-  readonly layers: number[];
-  read(row: number, out: Float32Array, at: number): void;
-}
-
-const projections = new WeakMap<Float32Array, Projection>();
-
-/** What was made of these directions when they were first read. */
-function projectionOf(directions: Float32Array, width: number): Projection {
-  const known = projections.get(directions);
-  if (known?.width === width) return known;
-  const made = new Projection(directions, width);
-  projections.set(directions, made);
-  return made;
-}
-
-/** Checks probes against the backend's shape and prepares the reading. */
-export function createReader(backend: Backend, probes: readonly Probe[]): Reader {
-  const { width } = backend.info;
-  const layers = [...new Set(probes.map((probe) => probe.layer))].toSorted((a, b) => a - b);
-  assertLayers(backend, layers);
-  for (const probe of probes) {
-    if (probe.directions.length !== probe.bias.length * width) {
-      throw new ShapeError('probe directions', probe.bias.length * width, probe.directions.length);
-    }
-  }
-  return {
-    count: probes.reduce((sum, probe) => sum + probe.bias.length, 0),
-    layers,
-    read(row: number, out: Float32Array, at: number): void {
-      let target = at;
-      for (const { layer, directions, bias, scale } of probes) {
-        const residual = backend.residual(layer).subarray(row * width, (row + 1) * width);
-        const dots = projectionOf(directions, width).of(residual);
-        for (let k = 0; k < bias.length; k++)
-          out[target++] = ((dots[k] ?? NaN) - (bias[k] ?? NaN)) * scale;
-      }
-    },
-  };
 }

@@ -256,15 +256,16 @@ export class Scheduler {
       sequences: new Int32Array(tokens.length).fill(sequence?.id ?? 0),
       wantsLogits,
     });
-    const readings = new Float32Array(reply.reader.count);
-    for (const [i, token] of tokens.entries()) {
-      if (reply.reader.count > 0) reply.reader.read(i, readings, 0);
-      if (fed + i < request.prompt.length)
-        reply.promptReadings.set(readings, (fed + i) * readings.length);
-      if (reply.options.reuse && sequence !== null)
-        remember(sequence, { token, steering, readings });
-    }
-    if (isRegulated) reply.regulate(readings);
+    const { count } = reply.reader;
+    const readings = new Float32Array(tokens.length * count);
+    for (const i of count > 0 ? tokens.keys() : []) reply.reader.read(i, readings, i * count);
+    reply.reader.flush();
+    if (fed < request.prompt.length) reply.promptReadings.set(readings, fed * count);
+    const readingsAt = (i: number): Float32Array => readings.subarray(i * count, (i + 1) * count);
+    if (reply.options.reuse && sequence !== null)
+      for (const [i, token] of tokens.entries())
+        remember(sequence, { token, steering, readings: readingsAt(i) });
+    if (isRegulated) reply.regulate(readingsAt(0));
     reply.fed += tokens.length;
     if (reply.fed === given.length) reply.choose(this.#backend.logits(tokens.length - 1));
   }

@@ -45,6 +45,24 @@ describe('projection', () => {
     }
   });
 
+  test('many rows at once, the same numbers as one by one', () => {
+    for (const [count, width, n] of [
+      [5, 9, 3],
+      [171, 576, 16],
+      [13, 64, 37],
+    ] as const) {
+      const projection = new Projection(numbers(count * width), width);
+      const rows = numbers(n * width);
+      const got = projection.of(rows);
+      expect(got).toHaveLength(n * count);
+      for (let i = 0; i < n; i++)
+        expect(projection.of(rows.subarray(i * width, (i + 1) * width))).toEqual(
+          got.subarray(i * count, (i + 1) * count),
+        );
+    }
+    expect(() => new Projection(numbers(6), 3).of(numbers(4))).toThrow('expected 6');
+  });
+
   test('many more than there is room for, in turns and again', () => {
     const width = 1024;
     const count = 512;

@@ -3,53 +3,62 @@
 (module
   (memory (export "memory") 1)
 
-  ;; Dot products of `count` directions with one row. Pointers are in bytes; `stride` is the bytes of a direction and
-  ;; of the row, a multiple of 32; `count` is a multiple of 4. Four directions at a time share each load of the row,
-  ;; and eight sums run side by side so that none waits for its last addition.
+  ;; Dot products of `count` directions with each row from `row` to `last`. Pointers are in bytes; `stride` is the bytes
+  ;; of a direction and of a row, a multiple of 32; `count` is a multiple of 4, and the products of a row stand `count`
+  ;; numbers behind those of the row before. Four directions at a time share each load of a row and are used for all
+  ;; rows before the next four come, and eight sums run side by side so that none waits for its last addition.
   (func (export "project")
-    (param $directions i32) (param $count i32) (param $stride i32) (param $row i32) (param $out i32)
+    (param $directions i32) (param $count i32) (param $stride i32) (param $first i32) (param $last i32) (param $out i32)
+    (local $row i32) (local $left i32) (local $to i32) (local $start i32)
     (local $end i32) (local $at i32) (local $a i32) (local $b i32) (local $c i32) (local $d i32)
     (local $x v128) (local $y v128)
     (local $a0 v128) (local $a1 v128) (local $b0 v128) (local $b1 v128)
     (local $c0 v128) (local $c1 v128) (local $d0 v128) (local $d1 v128)
-    (local.set $end (i32.add (local.get $row) (local.get $stride)))
-    (local.set $a (local.get $directions))
+    (local.set $start (local.get $directions))
+    (local.set $left (local.get $count))
     (block $done
       (loop $four
-        (br_if $done (i32.eqz (local.get $count)))
-        (local.set $b (i32.add (local.get $a) (local.get $stride)))
-        (local.set $c (i32.add (local.get $b) (local.get $stride)))
-        (local.set $d (i32.add (local.get $c) (local.get $stride)))
-        (local.set $at (local.get $row))
-        (local.set $a0 (v128.const f32x4 0 0 0 0)) (local.set $a1 (v128.const f32x4 0 0 0 0))
-        (local.set $b0 (v128.const f32x4 0 0 0 0)) (local.set $b1 (v128.const f32x4 0 0 0 0))
-        (local.set $c0 (v128.const f32x4 0 0 0 0)) (local.set $c1 (v128.const f32x4 0 0 0 0))
-        (local.set $d0 (v128.const f32x4 0 0 0 0)) (local.set $d1 (v128.const f32x4 0 0 0 0))
-        (loop $eight
-          (local.set $x (v128.load (local.get $at)))
-          (local.set $y (v128.load offset=16 (local.get $at)))
-          (local.set $a0 (f32x4.add (local.get $a0) (f32x4.mul (local.get $x) (v128.load (local.get $a)))))
-          (local.set $a1 (f32x4.add (local.get $a1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $a)))))
-          (local.set $b0 (f32x4.add (local.get $b0) (f32x4.mul (local.get $x) (v128.load (local.get $b)))))
-          (local.set $b1 (f32x4.add (local.get $b1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $b)))))
-          (local.set $c0 (f32x4.add (local.get $c0) (f32x4.mul (local.get $x) (v128.load (local.get $c)))))
-          (local.set $c1 (f32x4.add (local.get $c1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $c)))))
-          (local.set $d0 (f32x4.add (local.get $d0) (f32x4.mul (local.get $x) (v128.load (local.get $d)))))
-          (local.set $d1 (f32x4.add (local.get $d1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $d)))))
-          (local.set $a (i32.add (local.get $a) (i32.const 32)))
-          (local.set $b (i32.add (local.get $b) (i32.const 32)))
-          (local.set $c (i32.add (local.get $c) (i32.const 32)))
-          (local.set $d (i32.add (local.get $d) (i32.const 32)))
-          (br_if $eight
-            (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32))) (local.get $end))))
-        (f32.store (local.get $out) (call $sum (f32x4.add (local.get $a0) (local.get $a1))))
-        (f32.store offset=4 (local.get $out) (call $sum (f32x4.add (local.get $b0) (local.get $b1))))
-        (f32.store offset=8 (local.get $out) (call $sum (f32x4.add (local.get $c0) (local.get $c1))))
-        (f32.store offset=12 (local.get $out) (call $sum (f32x4.add (local.get $d0) (local.get $d1))))
+        (br_if $done (i32.eqz (local.get $left)))
+        (local.set $row (local.get $first))
+        (local.set $to (local.get $out))
+        (loop $rows
+          (local.set $end (i32.add (local.get $row) (local.get $stride)))
+          (local.set $a (local.get $start))
+          (local.set $b (i32.add (local.get $a) (local.get $stride)))
+          (local.set $c (i32.add (local.get $b) (local.get $stride)))
+          (local.set $d (i32.add (local.get $c) (local.get $stride)))
+          (local.set $at (local.get $row))
+          (local.set $a0 (v128.const f32x4 0 0 0 0)) (local.set $a1 (v128.const f32x4 0 0 0 0))
+          (local.set $b0 (v128.const f32x4 0 0 0 0)) (local.set $b1 (v128.const f32x4 0 0 0 0))
+          (local.set $c0 (v128.const f32x4 0 0 0 0)) (local.set $c1 (v128.const f32x4 0 0 0 0))
+          (local.set $d0 (v128.const f32x4 0 0 0 0)) (local.set $d1 (v128.const f32x4 0 0 0 0))
+          (loop $eight
+            (local.set $x (v128.load (local.get $at)))
+            (local.set $y (v128.load offset=16 (local.get $at)))
+            (local.set $a0 (f32x4.add (local.get $a0) (f32x4.mul (local.get $x) (v128.load (local.get $a)))))
+            (local.set $a1 (f32x4.add (local.get $a1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $a)))))
+            (local.set $b0 (f32x4.add (local.get $b0) (f32x4.mul (local.get $x) (v128.load (local.get $b)))))
+            (local.set $b1 (f32x4.add (local.get $b1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $b)))))
+            (local.set $c0 (f32x4.add (local.get $c0) (f32x4.mul (local.get $x) (v128.load (local.get $c)))))
+            (local.set $c1 (f32x4.add (local.get $c1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $c)))))
+            (local.set $d0 (f32x4.add (local.get $d0) (f32x4.mul (local.get $x) (v128.load (local.get $d)))))
+            (local.set $d1 (f32x4.add (local.get $d1) (f32x4.mul (local.get $y) (v128.load offset=16 (local.get $d)))))
+            (local.set $a (i32.add (local.get $a) (i32.const 32)))
+            (local.set $b (i32.add (local.get $b) (i32.const 32)))
+            (local.set $c (i32.add (local.get $c) (i32.const 32)))
+            (local.set $d (i32.add (local.get $d) (i32.const 32)))
+            (br_if $eight
+              (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32))) (local.get $end))))
+          (f32.store (local.get $to) (call $sum (f32x4.add (local.get $a0) (local.get $a1))))
+          (f32.store offset=4 (local.get $to) (call $sum (f32x4.add (local.get $b0) (local.get $b1))))
+          (f32.store offset=8 (local.get $to) (call $sum (f32x4.add (local.get $c0) (local.get $c1))))
+          (f32.store offset=12 (local.get $to) (call $sum (f32x4.add (local.get $d0) (local.get $d1))))
+          (local.set $to (i32.add (local.get $to) (i32.shl (local.get $count) (i32.const 2))))
+          (br_if $rows
+            (i32.lt_u (local.tee $row (local.get $end)) (local.get $last))))
         (local.set $out (i32.add (local.get $out) (i32.const 16)))
-        ;; The last of the four has run to the beginning of the next four.
-        (local.set $a (local.get $d))
-        (local.set $count (i32.sub (local.get $count) (i32.const 4)))
+        (local.set $start (i32.add (local.get $start) (i32.shl (local.get $stride) (i32.const 2))))
+        (local.set $left (i32.sub (local.get $left) (i32.const 4)))
         (br $four))))
 
   (func $sum (param $v v128) (result f32)
