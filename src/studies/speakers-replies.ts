@@ -231,7 +231,7 @@ function linkOf(correlation: Correlation): string {
   const value = `r ${r.toFixed(2)}`;
   return {
     no: `no link beyond shuffles (${value})`,
-    any: `a link (${value}) that is not clearly more than random directions have (${sets} sets: ${inWords(random)}), so nothing of the emotions' own`,
+    any: `a link (${value}) that is not clearly more than random directions have (${sets} sets: ${inWords(random)}), so it is not shown to be the emotions' own`,
     own: `a link (${value}) beyond each of ${sets} random sets (${inWords(random)})`,
   }[gradeOf(correlation)];
 }
