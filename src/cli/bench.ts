@@ -26,12 +26,18 @@ export const benchCommand: Command = {
       summary:
         'more arms, against llama.cpp with nothing of ours around it (the model is loaded twice)',
     },
+    only: {
+      type: 'string',
+      value: 'TEXT,TEXT',
+      summary: 'only arms whose name holds one of these texts, with what they are compared to',
+    },
     ...packOption,
     ...jsonOption,
   },
   examples: [
     'limbic bench',
     'limbic bench --all --rounds 5 --json',
+    'limbic bench --all --only "all layers,early exit"',
     'limbic bench --model qwen2.5-coder-0.5b --rounds 5',
   ],
   run: async (context) => {
@@ -39,9 +45,9 @@ export const benchCommand: Command = {
     const { model: opened, pack } = await openWithPack(context);
     await using model = opened;
     using bare = context.values['all'] === true ? bareOf(model.info) : null;
-    const arms = bare === null ? usualArms(model, pack) : allArms(model, pack, bare);
+    const all = bare === null ? usualArms(model, pack) : allArms(model, pack, bare);
     await using server = await openServerBench(model, pack);
-    arms.push(
+    all.push(
       { name: 'chat reply, bare', baseline: 'chat reply, bare', run: server.bare },
       {
         name: 'chat reply through the server, 8 readings',
@@ -49,6 +55,7 @@ export const benchCommand: Command = {
         run: server.streamed,
       },
     );
+    const arms = chosen(all, context.values['only']);
     const rates = await measure(arms, rounds);
     const waits: number[] = [];
     for (let round = 0; round < rounds; round++) waits.push(await server.firstToken(round + 1000));
@@ -107,6 +114,19 @@ export const benchCommand: Command = {
     );
   },
 };
+
+/** Arms whose name holds one of the texts, and their baselines; all without texts. InvalidInputError if there are none. */
+function chosen(arms: readonly Arm[], only: unknown): readonly Arm[] {
+  if (typeof only !== 'string') return arms;
+  const texts = only.split(',').map((text) => text.trim());
+  const named = arms.filter(({ name }) => texts.some((text) => name.includes(text)));
+  if (named.length === 0)
+    throw new InvalidInputError(`--only: expected part of the name of an arm, got ${only}`, {
+      hint: `the arms are: ${arms.map(({ name }) => name).join('; ')}`,
+    });
+  const wanted = new Set(named.flatMap(({ name, baseline }) => [name, baseline]));
+  return arms.filter(({ name }) => wanted.has(name));
+}
 
 /** The same file, threads and context, in this process. */
 function bareOf({ path, threads, contextLength }: ModelInfo): BareEngine {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { InvalidInputError, ShapeError } from '../errors.ts';
-import { logSumExp } from '../math/kernels.ts';
+import { logSumExp, peak } from '../math/kernels.ts';
 import { type Random, randomFrom } from '../math/random.ts';
 import type { Backend, GrammarState } from './backend.ts';
 import type {
@@ -202,7 +202,7 @@ export class Reply {
       this.stopReason = 'length';
       return;
     }
-    const token = this.#pick(logits);
+    const { token, total } = this.#chosen(logits);
     if (this.#backend.isEnd(token)) {
       this.stopReason = 'end';
       return;
@@ -215,7 +215,7 @@ export class Reply {
       index,
       token,
       text,
-      logprob: (logits[token] ?? -Infinity) - logSumExp(logits),
+      logprob: (logits[token] ?? -Infinity) - total,
       alternatives: alternatives(logits, request.topLogprobs ?? 0, (id) =>
         Buffer.from(this.#backend.piece(id)).toString(),
       ),
@@ -238,6 +238,15 @@ export class Reply {
   dispose(): void {
     this.#grammar?.dispose();
     this.#grammar = null;
+  }
+
+  /** The next token, and the log-sum-exp of the logits. */
+  #chosen(logits: Float32Array): { token: number; total: number } {
+    const { temperature = 0, logitBias } = this.request;
+    const isPlain = temperature <= 0 && logitBias === undefined && this.#grammar === null;
+    if (!isPlain) return { token: this.#pick(logits), total: logSumExp(logits) };
+    const { index, total } = peak(logits);
+    return { token: Math.max(0, index), total };
   }
 
   #pick(logits: Float32Array): number {

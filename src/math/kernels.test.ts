@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import openWabt from 'wabt';
 
 import { kernelsWasm } from './kernels-wasm.ts';
-import { indexOfLargest, logSumExp, Projection } from './kernels.ts';
+import { indexOfLargest, logSumExp, peak, Projection } from './kernels.ts';
 import { randomFrom } from './random.ts';
 
 const random = randomFrom(1);
@@ -122,4 +122,13 @@ test('the index of the largest value, the first of equals', () => {
   expect(indexOfLargest(Float32Array.of(1, 7, 3, 7))).toBe(1);
   expect(indexOfLargest(Float32Array.of(-Infinity, -Infinity))).toBe(0);
   expect(indexOfLargest(new Float32Array(0))).toBe(-1);
+});
+
+test('peak is the largest and the log-sum-exp in one', () => {
+  for (const count of [1, 5, 1000]) {
+    const values = numbers(count, 20);
+    expect(peak(values)).toEqual({ index: indexOfLargest(values), total: logSumExp(values) });
+  }
+  expect(peak(new Float32Array())).toEqual({ index: -1, total: -Infinity });
+  expect(peak(Float32Array.of(-Infinity, -Infinity))).toEqual({ index: 0, total: -Infinity });
 });

@@ -202,6 +202,17 @@ export function indexOfLargest(values: Float32Array): number {
   return inside === null ? -1 : values.indexOf(inside.kernels.maximum(0, inside.bytes));
 }
 
+/** Index of the largest value and log(sum(exp(values))) in one go; as `indexOfLargest` and `logSumExp`. */
+export function peak(values: Float32Array): { readonly index: number; readonly total: number } {
+  const inside = shown(values);
+  if (inside === null) return { index: -1, total: -Infinity };
+  const { kernels, bytes } = inside;
+  const top = kernels.maximum(0, bytes);
+  const index = values.indexOf(top);
+  if (top === -Infinity) return { index, total: top };
+  return { index, total: top + Math.log(kernels.sumExp(0, bytes, top)) };
+}
+
 function roundUp(value: number, step: number): number {
   return Math.ceil(value / step) * step;
 }
