@@ -424,6 +424,31 @@ describe.each(subjects)('$name', ({ open, exceptions, batchTolerance }) => {
     },
   );
 
+  run(
+    'together',
+    'generate with reuse reads prompts that begin alike once, also when they come together',
+    async (subject) => {
+      const layer = Math.floor(subject.info.blocks / 2);
+      const text = 'The harbour was quiet and the boats lay still in the morning light while';
+      const prompt = await subject.tokenize(text);
+      const longer = await subject.tokenize(`${text} the gulls`);
+      const options = { probes: [probeFor(subject, layer)], reuse: true };
+      const requests = [prompt, prompt, longer].map((tokens) => ({ prompt: tokens, maxTokens: 4 }));
+      const replies = await subject.generate(requests, options);
+      expect(replies.map(({ reused }) => reused)).toEqual([
+        0,
+        prompt.length - 1,
+        expect.toSatisfy((reused: number) => reused >= prompt.length - 1),
+      ]);
+      for (const [i, request] of requests.entries()) {
+        const [alone] = await subject.generate([request], { probes: options.probes });
+        expect(distance(replies[i]!.promptReadings, alone!.promptReadings)).toBeLessThan(
+          batchTolerance,
+        );
+      }
+    },
+  );
+
   run('written', 'generate goes on from written tokens as it would have', async (subject) => {
     const prompt = await subject.tokenize('Once upon a time');
     const request: GenerateRequest = { prompt, maxTokens: 10, temperature: 1, seed: 3 };

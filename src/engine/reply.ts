@@ -153,9 +153,7 @@ export class Reply {
    */
   begin(sequence: Sequence, reused: number): void {
     this.sequence = sequence;
-    this.reused = reused;
-    this.fed = reused;
-    this.promptReadings.set(sequence.readings.subarray(0, reused * this.reader.count));
+    this.takeOver(reused);
     const { request } = this;
     if (request.grammar !== undefined) this.#grammar = this.#backend.grammar(request.grammar);
     for (const token of request.written ?? []) {
@@ -164,6 +162,14 @@ export class Reply {
       if ((request.temperature ?? 0) > 0) this.#random();
     }
     this.#writtenLength = this.#text.length;
+  }
+
+  /** Counts the first `reused` positions of its sequence as read. */
+  takeOver(reused: number): void {
+    this.reused = reused;
+    this.fed = reused;
+    const readings = this.sequence?.readings.subarray(0, reused * this.reader.count);
+    if (readings !== undefined) this.promptReadings.set(readings);
   }
 
   /** Position of the pending token. */

@@ -7,7 +7,7 @@ import type { Backend } from './backend.ts';
 import type { Generated, GenerateOptions, GenerateRequest } from './engine.ts';
 import { bare, Reply } from './reply.ts';
 import { breathe } from './runner.ts';
-import { remember, SequencePool } from './sequence-pool.ts';
+import { remember, SequencePool, type Wanted } from './sequence-pool.ts';
 
 /** Prompt tokens per decode while others write, so that they do not stand still. */
 const politeChunk = 128;
@@ -140,13 +140,7 @@ export class Scheduler {
     const { reply } = head;
     try {
       if (!this.#planFor(reply)) return false;
-      const acquired = this.#pool.acquire({
-        tokens: reply.request.prompt,
-        steering: reply.promptSteering,
-        probes: reply.probesKey,
-        size: reply.request.prompt.length + reply.request.maxTokens,
-        reuse: reply.options.reuse ?? false,
-      });
+      const acquired = this.#pool.acquire(wantedBy(reply));
       if (acquired === null) return false;
       reply.begin(acquired.sequence, acquired.reused);
       this.#live.push(head);
@@ -239,6 +233,8 @@ export class Scheduler {
 
   /** Decodes the next stretch of what a reply was given. */
   #feed(reply: Reply, isPolite: boolean): void {
+    if (reply.options.reuse && reply.fed === reply.reused && reply.sequence !== null)
+      reply.takeOver(this.#pool.catchUp(reply.sequence, wantedBy(reply)));
     const { given, request, fed, sequence } = reply;
     // What a thermostat pushed while it was written is pushed by what was read just before.
     const isRegulated = reply.options.thermostat != null && fed >= request.prompt.length;
@@ -282,6 +278,16 @@ export class Scheduler {
     if (reply.sequence !== null) this.#pool.release(reply.sequence, reply.options.reuse ?? false);
     this.#live = this.#live.filter((other) => other.reply !== reply);
   }
+}
+
+function wantedBy({ request, options, promptSteering, probesKey }: Reply): Wanted {
+  return {
+    tokens: request.prompt,
+    steering: promptSteering,
+    probes: probesKey,
+    size: request.prompt.length + request.maxTokens,
+    reuse: options.reuse ?? false,
+  };
 }
 
 function signalOf(entry: Entry): AbortSignal | undefined {

@@ -65,6 +65,20 @@ export class SequencePool {
     return { sequence, reused: this.#copy(source.sequence, sequence, source.length) };
   }
 
+  /**
+   * What others have computed of the prompt since the sequence was acquired, copied into it: of prompts that came
+   * together and begin alike only the first is read from its beginning. Returns how many positions it holds now.
+   */
+  catchUp(sequence: Sequence, wanted: Wanted): number {
+    const held = sequence.tokens.length;
+    const source = this.#bestSource(wanted, sequence);
+    if (source === null || source.length < held + shortestReuse) return held;
+    this.#backend.removeSequence(sequence.id);
+    sequence.tokens = [];
+    sequence.steering = [];
+    return this.#copy(source.sequence, sequence, source.length);
+  }
+
   /** Ends a reply's hold. With `keep` a later prompt may reuse what the sequence holds. */
   release(sequence: Sequence, keep: boolean): void {
     sequence.reserved = null;
@@ -77,10 +91,10 @@ export class SequencePool {
     this.#sequences.clear();
   }
 
-  #bestSource(wanted: Wanted): { sequence: Sequence; length: number } | null {
+  #bestSource(wanted: Wanted, own?: Sequence): { sequence: Sequence; length: number } | null {
     let best: { sequence: Sequence; length: number } | null = null;
     for (const sequence of this.#sequences.values()) {
-      if (sequence.probes !== wanted.probes) continue;
+      if (sequence === own || sequence.probes !== wanted.probes) continue;
       const length = commonLength(sequence, wanted);
       if (length >= shortestReuse && length > (best?.length ?? 0)) best = { sequence, length };
     }
