@@ -17,11 +17,19 @@ import { buildSteering, loadPack, makeProbe, resolveModel } from '../dist/index.
 
 const [model = 'smollm2-135m', which = 'one', count = '256'] = process.argv.slice(2);
 const { path } = await resolveModel(model);
-const pack = loadPack(fileURLToPath(new URL(`../data/packs/${model}.safetensors`, import.meta.url)));
+const pack = loadPack(
+  fileURLToPath(new URL(`../data/packs/${model}.safetensors`, import.meta.url)),
+);
 const library = findLibrary({ gpu: false });
 const binding = bind(library);
 quietLog(binding);
-const options = { path, contextLength: 4096, maxSequences: 16, threads: defaultThreads(), gpuLayers: 0 };
+const options = {
+  path,
+  contextLength: 4096,
+  maxSequences: 16,
+  threads: defaultThreads(),
+  gpuLayers: 0,
+};
 const backend = new LlamaBackend(binding, options, describeDevice(binding, library));
 const scheduler = new Scheduler(backend);
 const layers = which === 'all' ? pack.layers : [pack.bestLayer];

@@ -49,6 +49,15 @@ export const chatOptions = {
   },
 } as const satisfies Record<string, Option>;
 
+/** Option of a study whose model runs here. */
+export const reuseOption = {
+  reuse: {
+    type: 'boolean',
+    summary:
+      'keep what the engine has read of a conversation between its turns: about twice as fast, but replies then differ by rounding from run to run',
+  },
+} as const satisfies Record<string, Option>;
+
 /** Models by their names, as a run keeps them. */
 export interface ChatNames {
   readonly model: string;
@@ -79,6 +88,8 @@ export interface OpenOptions {
   readonly asksNothing?: boolean;
   /** The model under test is opened without its vectors. @default false */
   readonly talksOnly?: boolean;
+  /** The model under test keeps conversations in its cache between turns. @default false */
+  readonly reuse?: boolean;
   /** Shared with other runs. @default a new one of `--budget` */
   readonly budget?: Budget;
 }
@@ -135,6 +146,7 @@ export async function openJudges(
 class Opener {
   readonly #context: Pick<Context, 'values' | 'signal'>;
   readonly #asksNothing: boolean;
+  readonly #reuse: boolean;
   readonly #budget: Budget;
   readonly #prices: GivenPrices | undefined;
   readonly #width: number;
@@ -147,6 +159,7 @@ class Opener {
     const { values } = context;
     this.#context = context;
     this.#asksNothing = options.asksNothing ?? false;
+    this.#reuse = options.reuse ?? false;
     this.#budget = options.budget ?? budgetOf(values);
     this.#prices = givenPrices(values);
     this.#width = wholeNumber(values, 'concurrency', { min: 1, max: 1000, fallback: 32 });
@@ -167,7 +180,7 @@ class Opener {
     const { model, pack } = await openCalibrated(this.#named(name));
     this.#owned.push(model);
     this.#here.set(name, model);
-    return { chat: chatWithLocal(model, { turns: this.#turns }), pack };
+    return { chat: chatWithLocal(model, { reuse: this.#reuse, turns: this.#turns }), pack };
   }
 
   async judges({

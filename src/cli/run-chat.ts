@@ -68,9 +68,11 @@ export async function runChatStudy(
       hint: 'limbic worker --budget sets what each of them may spend',
     });
   const talksOnly = study.talksOnly ?? false;
+  const reuse = (of === undefined ? values : of.parameters)['reuse'] === true;
   const options = {
     asksNothing: queue !== null,
     talksOnly,
+    reuse,
     ...(budget === undefined ? {} : { budget }),
   };
   await using lab = await openChatLab(names, { values, signal }, options);
@@ -78,7 +80,7 @@ export async function runChatStudy(
   await announceWork(workOf(plan, names), { conversations, lab, values, isPriceAgreed });
   const { run: begun, known } =
     of === undefined
-      ? { run: begin(study, { params, names, lab }), known: new Map<string, object>() }
+      ? { run: begin(study, { params, names, lab, reuse }), known: new Map<string, object>() }
       : await reopenCells(of.id, runsFolder());
   using run = begun;
   if (of !== undefined && lab.local !== null) assertSame(of, idOf(names.model, lab));
@@ -184,7 +186,12 @@ function withoutUndefined({ model, judge, secondJudge }: z.infer<typeof namesSch
 
 function begin(
   study: ChatStudy,
-  { params, names, lab }: { params: object; names: ChatNames; lab: OpenChatLab },
+  {
+    params,
+    names,
+    lab,
+    reuse,
+  }: { params: object; names: ChatNames; lab: OpenChatLab; reuse: boolean },
 ): Run {
   const { model, ...judges } = names;
   return createRun({
@@ -192,7 +199,7 @@ function begin(
     title: study.summary,
     ...idOf(model, lab),
     limbicVersion: limbicVersion(),
-    parameters: { ...params, ...judges },
+    parameters: { ...params, ...judges, ...(reuse ? { reuse } : {}) },
   });
 }
 

@@ -6,7 +6,7 @@ import { readRun } from '../store/runs.ts';
 import type { ChatStudy } from '../studies/chat-study.ts';
 import { chatStudies, studies as insideStudies } from '../studies/index.ts';
 import type { Study } from '../studies/study.ts';
-import { chatOptions } from './chat-lab.ts';
+import { chatOptions, reuseOption } from './chat-lab.ts';
 import {
   type Command,
   type Context,
@@ -49,6 +49,7 @@ export const runCommand: Command = {
     quick: { type: 'boolean', summary: 'a small version of at most 5 minutes on two cores' },
     yes: { type: 'boolean', summary: 'do not ask before long work' },
     ...chatOptions,
+    ...reuseOption,
     ...queueOption,
     resume: { type: 'string', value: 'RUN', summary: 'go on with a run that stopped' },
     ...jsonOption,
@@ -59,6 +60,7 @@ export const runCommand: Command = {
     'limbic run intensity --quick',
     'limbic run frustration --model openai:gpt-5-mini --judge anthropic:claude-haiku-4-5 --budget 5',
     'limbic run frustration --model smollm2-135m --judge local:qwen2.5-coder-1.5b --quick',
+    'limbic run frustration --model smollm2-135m --reuse --quick',
   ],
   run: async (context) => {
     const { values } = context;
@@ -79,7 +81,7 @@ export async function runStudy(
   context: Pick<Context, 'values' | 'signal'>,
 ): Promise<FinishedStudy> {
   if ('play' in study) return runChatStudy({ study, ...start }, context);
-  const beside = Object.keys({ ...chatOptions, ...queueOption }).find(
+  const beside = Object.keys({ ...chatOptions, ...reuseOption, ...queueOption }).find(
     (name) => context.values[name] !== undefined,
   );
   if (beside !== undefined)
