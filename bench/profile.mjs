@@ -68,7 +68,10 @@ for (const [place, time] of [...times].toSorted(([, a], [, b]) => b - a).slice(0
   );
 backend.dispose();
 
+/** A native call through koffi is named after the first that V8 saw, so all of them count as one. */
 function placeOf({ functionName, url, lineNumber }) {
-  const file = url.split('/dist/').at(-1) || 'native';
-  return `${functionName || '(anonymous)'}  ${file}${url === '' ? '' : `:${lineNumber + 1}`}`;
+  if (functionName === '(garbage collector)' || functionName === '(idle)') return functionName;
+  if (url === '') return 'llama.cpp and other native code';
+  const file = url.startsWith('wasm') ? 'math/kernels.wat' : url.split('/dist/').at(-1);
+  return `${functionName || '(anonymous)'}  ${file}:${lineNumber + 1}`;
 }

@@ -45,7 +45,11 @@ export const modelOptions = {
       'model: a name of `limbic models`, a .gguf file, or hf:OWNER/REPO[:FILE] (default smollm2-135m)',
   },
   context: { type: 'string', value: 'N', summary: 'positions in the context (default 4096)' },
-  threads: { type: 'string', value: 'N', summary: 'threads (default: all cores, at most 16)' },
+  threads: {
+    type: 'string',
+    value: 'N',
+    summary: 'threads (default: as measured on first use, kept in threads.json)',
+  },
   'gpu-layers': {
     type: 'string',
     value: 'N',
@@ -55,6 +59,11 @@ export const modelOptions = {
     type: 'string',
     value: 'DIR',
     summary: 'folder of a llama.cpp that you built yourself',
+  },
+  rpc: {
+    type: 'string',
+    value: 'HOST:PORT,…',
+    summary: 'other machines that compute blocks, with --library (docs/scale.md)',
   },
 } as const satisfies Record<string, Option>;
 

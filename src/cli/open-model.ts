@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { type LlamaModel, openLlamaModel, type OpenModelOptions } from '../engine/llama/model.ts';
+import { parseServers } from '../engine/llama/rpc.ts';
 import { limbicHome } from '../store/cache.ts';
+import { keepThreads, keptThreads } from '../store/kept-threads.ts';
 import { defaultModelName } from '../store/registry.ts';
 import { resolveModel } from '../store/resolve.ts';
 import { type Context, text, type Values, wholeNumber } from './command.ts';
@@ -11,18 +13,20 @@ import { createProgress } from './progress.ts';
 
 export type ModelSettings = Omit<OpenModelOptions, 'name'>;
 
-/** What `--context`, `--threads`, `--gpu-layers` and `--library` say. */
+/** What `--context`, `--threads`, `--gpu-layers`, `--library` and `--rpc` say. */
 export function modelSettings(values: Values): ModelSettings {
   const limits = { min: 256, max: 1_000_000, fallback: 4096 };
   const contextLength = wholeNumber(values, 'context', limits);
   const threads = wholeNumber(values, 'threads', { min: 1, max: 512, fallback: 0 });
   const gpuLayers = wholeNumber(values, 'gpu-layers', { min: -1, max: 1000, fallback: -1 });
   const libraryFolder = text(values, 'library');
+  const rpc = text(values, 'rpc');
   return {
     contextLength,
     gpuLayers,
     ...(threads === 0 ? {} : { threads }),
     ...(libraryFolder === undefined ? {} : { libraryFolder }),
+    ...(rpc === undefined ? {} : { rpcServers: parseServers(rpc) }),
   };
 }
 
@@ -40,7 +44,10 @@ export async function openNamedModel(
 ): Promise<LlamaModel> {
   const settings = modelSettings(context.values);
   const { name, path } = await resolveNamed(context);
-  return openLlamaModel(path, { ...settings, name });
+  const kept = settings.threads ?? keptThreads(path);
+  const model = await openLlamaModel(path, { ...settings, name, threads: kept ?? 'measured' });
+  if (kept === undefined) keepThreads(path, model.info.threads);
+  return model;
 }
 
 /** Finds or fetches a model, with a bar while bytes arrive. */

@@ -36,9 +36,8 @@ interface Context {
 }
 
 export class LlamaBackend implements Backend {
-  readonly info: BackendInfo;
+  info: BackendInfo;
   readonly #binding: Binding;
-  readonly #options: LlamaOptions;
   readonly #model: Pointer;
   readonly #vocab: Pointer;
   readonly #batch: BatchMemory;
@@ -55,7 +54,6 @@ export class LlamaBackend implements Backend {
 
   constructor(binding: Binding, options: LlamaOptions, device: string) {
     this.#binding = binding;
-    this.#options = options;
     const params = binding.modelDefaults() as ModelParams;
     params.n_gpu_layers = options.gpuLayers;
     const model = binding.loadModel(options.path, params) as Pointer | null;
@@ -84,6 +82,13 @@ export class LlamaBackend implements Backend {
     this.#batch = new BatchMemory(binding, batchSize);
     this.#plain = this.#open(null);
     this.#active = this.#plain;
+  }
+
+  /** Computes on so many threads from now on. */
+  useThreads(threads: number): void {
+    this.info = { ...this.info, threads };
+    for (const context of [this.#plain, this.#tapped])
+      if (context !== undefined) this.#binding.setThreads(context.handle, threads, threads);
   }
 
   tokenize(text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array {
@@ -251,8 +256,8 @@ export class LlamaBackend implements Backend {
     params.n_batch = batchSize;
     params.n_ubatch = batchSize;
     params.n_seq_max = this.info.maxSequences;
-    params.n_threads = this.#options.threads;
-    params.n_threads_batch = this.#options.threads;
+    params.n_threads = this.info.threads;
+    params.n_threads_batch = this.info.threads;
     params.kv_unified = true;
     params.no_perf = true;
     if (tap !== null) params.cb_eval = tap.callback;

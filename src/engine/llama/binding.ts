@@ -179,6 +179,7 @@ const signatures = {
   batchFree: 'void llama_batch_free(LimbicBatch)',
   decode: 'int32 llama_decode(void*, LimbicBatch)',
   logitsAt: 'void* llama_get_logits_ith(void*, int32)',
+  setThreads: 'void llama_set_n_threads(void*, int32, int32)',
   memory: 'void* llama_get_memory(void*)',
   memoryClear: 'void llama_memory_clear(void*, bool)',
   memoryRemove: 'bool llama_memory_seq_rm(void*, int32, int32, int32)',
@@ -205,6 +206,7 @@ const baseSignatures = {
 } as const;
 const ggmlSignatures = {
   loadBackends: 'void ggml_backend_load_all_from_path(const char*)',
+  registerBackend: 'void ggml_backend_register(void*)',
   deviceCount: 'size_t ggml_backend_dev_count()',
   deviceAt: 'void* ggml_backend_dev_get(size_t)',
 } as const;

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
 import type { GeneratedToken } from '../engine.ts';
 import { SentProbes } from './kept-probes.ts';
-import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
+import type { Answer, Call, FromHost, OpenOptions, ToHost, Tuned } from './protocol.ts';
 
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
@@ -26,7 +26,7 @@ export interface Listeners {
 const lastWordsLength = 2000;
 
 export class HostClient implements AsyncDisposable {
-  readonly #options: OpenOptions;
+  #options: OpenOptions;
   #child: ChildProcess | undefined;
   #opening: Promise<Answer> | undefined;
   #waiting = new Map<number, Waiting>();
@@ -53,6 +53,13 @@ export class HostClient implements AsyncDisposable {
       this.#opening.catch(() => this.#stop());
     }
     return this.#opening;
+  }
+
+  /** Chooses the number of threads by a measurement; a child that starts later keeps it. */
+  async tune(budget: number): Promise<Tuned> {
+    const tuned = (await this.call({ name: 'tune', budget }, {})) as Tuned;
+    this.#options = { ...this.#options, threads: tuned.threads };
+    return tuned;
   }
 
   async call(call: Call, listeners: Listeners): Promise<Answer> {
@@ -155,9 +162,9 @@ export class HostClient implements AsyncDisposable {
   #receive(message: FromHost): void {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
-    if (message.type === 'token') {
+    if (message.type === 'tokens') {
       try {
-        waiting.listeners.onToken?.(message.token);
+        for (const token of message.tokens) waiting.listeners.onToken?.(token);
       } catch (error) {
         // The listener's fault ends its own call.
         this.#waiting.delete(message.id);

@@ -4,6 +4,7 @@
  */
 import { LimbicError } from '../../errors.ts';
 import type { Backend } from '../backend.ts';
+import type { GeneratedToken } from '../engine.ts';
 import { lens } from '../lens.ts';
 import { piecesOf } from '../pieces.ts';
 import { capture, project } from '../runner.ts';
@@ -16,8 +17,10 @@ import { describeDevice, quietLog } from './device.ts';
 import { ReceivedProbes } from './kept-probes.ts';
 import { findLibrary } from './library.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
+import { addServers } from './rpc.ts';
+import { chooseThreads, defaultThreads, threadCandidates } from './threads.ts';
 
-let engine: { backend: Backend; scheduler: Scheduler } | undefined;
+let engine: { backend: LlamaBackend; scheduler: Scheduler } | undefined;
 const received = new ReceivedProbes();
 const aborts = new Map<number, AbortController>();
 
@@ -32,10 +35,36 @@ function open(options: OpenOptions): { info: Backend['info']; selfTest: number }
   });
   const binding = bind(library);
   quietLog(binding);
+  if (options.rpcServers !== undefined) addServers(binding, library, options.rpcServers);
   const backend = new LlamaBackend(binding, options, describeDevice(binding, library));
   const deviation = selfTest(backend);
   engine = { backend, scheduler: new Scheduler(backend) };
   return { info: backend.info, selfTest: deviation };
+}
+
+/** Decodes a token after a short text on each number of threads and goes on with the best. */
+function tune(backend: LlamaBackend, budget: number): ReturnType<typeof chooseThreads> {
+  const text = backend.tokenize('The old harbour was quiet that evening, and', true, false);
+  const decode = (tokens: Int32Array, from: number): void =>
+    backend.decode({
+      tokens,
+      positions: tokens.map((_, i) => from + i),
+      sequences: new Int32Array(tokens.length),
+      wantsLogits: new Uint8Array(tokens.length).fill(1, -1),
+    });
+  backend.begin({ layers: [], earlyExit: false });
+  decode(text, 0);
+  let position = text.length;
+  const chosen = chooseThreads(
+    threadCandidates(defaultThreads()),
+    (threads) => {
+      backend.useThreads(threads);
+      decode(text.slice(-1), position++);
+    },
+    { budget },
+  );
+  backend.useThreads(chosen.threads);
+  return chosen;
 }
 
 async function perform(id: number, call: Call, signal: AbortSignal): Promise<Answer> {
@@ -51,6 +80,8 @@ async function perform(id: number, call: Call, signal: AbortSignal): Promise<Ans
     onProgress,
   });
   switch (call.name) {
+    case 'tune':
+      return scheduler.alone(() => Promise.resolve(tune(backend, call.budget)), signal);
     case 'tokenize':
       return backend.tokenize(call.text, call.addSpecial, call.parseSpecial);
     case 'pieces':
@@ -73,10 +104,44 @@ async function perform(id: number, call: Call, signal: AbortSignal): Promise<Ans
     case 'score':
       return scheduler.alone(() => score(backend, call.requests, listening(call.options)), signal);
     case 'generate':
-      return generate(scheduler, call.requests, {
-        ...listening(call.options),
-        ...(call.streams ? { onToken: (token): void => send({ type: 'token', id, token }) } : {}),
-      });
+      return streamed(call.streams ? id : null, (onToken) =>
+        generate(scheduler, call.requests, {
+          ...listening(call.options),
+          ...(onToken === null ? {} : { onToken }),
+        }),
+      );
+  }
+}
+
+/** Milliseconds between two messages with tokens: nobody sees more, and each costs as much as a reading. */
+const frame = 16;
+
+/** Sends the tokens of a call as they come, those of a frame in one message; of no call none. */
+async function streamed<T>(
+  id: number | null,
+  run: (onToken: ((token: GeneratedToken) => void) | null) => Promise<T>,
+): Promise<T> {
+  if (id === null) return run(null);
+  let tokens: GeneratedToken[] = [];
+  let sentAt = -Infinity;
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (tokens.length === 0) return;
+    send({ type: 'tokens', id, tokens });
+    tokens = [];
+    sentAt = performance.now();
+  };
+  try {
+    return await run((token) => {
+      tokens.push(token);
+      const wait = sentAt + frame - performance.now();
+      if (wait <= 0) flush();
+      else timer ??= setTimeout(flush, wait);
+    });
+  } finally {
+    flush();
   }
 }
 

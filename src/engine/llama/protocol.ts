@@ -15,6 +15,7 @@ import type {
   CallOptions,
 } from '../engine.ts';
 import type { ProbeMessage } from './kept-probes.ts';
+import type { ThreadTrial } from './threads.ts';
 
 /** What cannot travel: functions and signals. */
 type Wire<T> = Omit<T, 'signal' | 'onProgress' | 'onToken'>;
@@ -26,10 +27,14 @@ export interface OpenOptions {
   readonly threads: number;
   readonly gpuLayers: number;
   readonly libraryFolder?: string;
+  /** `HOST:PORT` each. */
+  readonly rpcServers?: readonly string[];
 }
 
 export type Call =
   | { readonly name: 'open'; readonly options: OpenOptions }
+  /** Chooses the number of threads by a measurement of about so many milliseconds. */
+  | { readonly name: 'tune'; readonly budget: number }
   | {
       readonly name: 'tokenize';
       readonly text: string;
@@ -71,8 +76,14 @@ export interface Opened {
   readonly selfTest: number;
 }
 
+export interface Tuned {
+  readonly threads: number;
+  readonly trials: ThreadTrial[];
+}
+
 export type Answer =
   | Opened
+  | Tuned
   | Int32Array
   | string[]
   | Captured[]
@@ -92,7 +103,7 @@ export type ToHost =
 
 export type FromHost =
   | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
-  | { readonly type: 'token'; readonly id: number; readonly token: GeneratedToken }
+  | { readonly type: 'tokens'; readonly id: number; readonly tokens: readonly GeneratedToken[] }
   | { readonly type: 'progress'; readonly id: number; readonly done: number }
   | {
       readonly type: 'error';
