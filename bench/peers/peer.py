@@ -95,7 +95,11 @@ class Transformers:
             tried["generation"][dtype, 1] = self.speed(self.generation, self.work.reply_tokens)
         for work, speeds in tried.items():
             dtype, size = max(speeds, key=speeds.get)
-            self.settings[work] = {"dtype": dtype, "batch": size}
+            best = {
+                name: round(max(speed for (own, _), speed in speeds.items() if own == name), 1)
+                for name in models
+            }
+            self.settings[work] = {"dtype": dtype, "batch": size, "tried": best}
         self.models = models
 
     def speed(self, work, tokens):

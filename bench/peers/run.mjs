@@ -182,7 +182,7 @@ for (const peer of peers) peer.child.kill();
 
 /** Cosine of a tool's mean residuals of the first text, all layers one after the other, with limbic's. */
 function agreement(values) {
-  if (values === undefined) return null;
+  if (values === undefined || values === null) return null;
   const own = reference.extraction[0];
   let [dot, a, b] = [0, 0, 0];
   for (const [k, value] of values.entries()) {

@@ -32,7 +32,7 @@ const barMax = 0.3;
 export const chatCommand: Command = {
   name: 'chat',
   summary: 'talk with the model, watch its emotions, and steer them',
-  usage: '[--steer desperate=0.05,calm=-0.05] [--emotions a,b]',
+  usage: '[--steer desperate=0.02,calm=-0.02] [--emotions a,b]',
   description:
     'In the chat: /steer calm=0.1 (or /steer off), /top [N], /save FILE.jsonl, /quit. A dose is a share of the mean residual norm at each steered layer.',
   options: {
@@ -51,7 +51,7 @@ export const chatCommand: Command = {
   },
   examples: [
     'limbic chat',
-    'limbic chat --steer desperate=0.05,calm=-0.05',
+    'limbic chat --steer desperate=0.02,calm=-0.02',
     'printf "Hello\\n/top 5\\n" | limbic chat',
   ],
   run: async (context) => {
