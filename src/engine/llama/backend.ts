@@ -141,7 +141,7 @@ export class LlamaBackend implements Backend {
   decode(batch: Batch): void {
     const { tap, handle } = this.#active;
     this.#batch.fill(batch);
-    tap?.arm(this.#graphShape(batch));
+    tap?.arm(this.#graphShape(batch), batch.tokens.length);
     const status = Number(this.#binding.decode(handle, this.#batch.native));
     if (status !== 0) {
       throw new EngineError(
@@ -149,7 +149,7 @@ export class LlamaBackend implements Backend {
         { hint: 'use a longer context or fewer sequences' },
       );
     }
-    tap?.settle(batch.tokens.length);
+    tap?.settle();
     if (tap === null) {
       this.#inputRows.clear();
       for (const layer of this.#plan.layers) {

@@ -136,7 +136,8 @@ const batchFields = {
 
 /** Declares the structs once in a process; koffi keeps type names globally. */
 function declareTypes(): void {
-  koffi.proto('bool LimbicEvalCallback(void* tensor, bool ask, void* data)');
+  // The library passes a third argument, which a callee may leave: each costs a conversion at each graph node.
+  koffi.proto('bool LimbicEvalCallback(void* tensor, bool ask)');
   koffi.proto('void LimbicLogCallback(int level, const char* text, void* data)');
   koffi.struct('LimbicModelParams', modelParamsFields);
   koffi.struct('LimbicContextParams', contextParamsFields);
