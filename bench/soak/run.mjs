@@ -34,6 +34,8 @@ const minutes = Number(process.env.LIMBIC_SOAK_MINUTES ?? 60);
 /** Seconds of load at a time, and between two samples; in an hour 40 and 60. */
 const loadSeconds = Math.min(isToy ? 1.5 : 40, Math.max(0.5, minutes * 6));
 const sampleSeconds = Math.min(60, Math.max(0.5, minutes * 3));
+/** Seconds that a process may live on after the one that started it; a long decode ends first. */
+const patience = isToy ? 3 : 10;
 const built = 'dist/soak';
 const say = (text) => process.stderr.write(`${text}\n`);
 const secondsSince = (began) => (performance.now() - began) / 1000;
@@ -88,12 +90,12 @@ async function soak(server, { env, id, work }) {
   const [samples, idle, works] = [[], [], []];
   const random = randomFrom(1);
   let phase = 'load';
-  let isOver = false;
+  const over = new AbortController();
+  /** False as soon as it is over. */
+  const nextSample = () =>
+    wait(sampleSeconds * 1000, true, { signal: over.signal }).catch(() => false);
   const sampling = (async () => {
-    while (!isOver) {
-      const next = secondsSince(began) + sampleSeconds;
-      while (!isOver && secondsSince(began) < next) await wait(100);
-      if (isOver) break;
+    while (await nextSample()) {
       samples.push(await sample(server, { began, phase: () => phase, requests }));
       tell(samples.at(-1));
     }
@@ -109,12 +111,13 @@ async function soak(server, { env, id, work }) {
       idle.push({ ...metrics, server: measure(serverPid), engine });
       const next = work[turn % work.length];
       phase = next.name;
-      const whole = works.find(({ name }) => name === 'study')?.seconds;
-      const killAfter = next.isKilled === true ? random() * whole * 800 : undefined;
-      works.push(await runWork(next, { env, id, serverPid, killAfter }));
+      // Somewhere on the way of a whole one.
+      const usual = works.find(({ name }) => name === 'study')?.seconds ?? 3;
+      const killAfter = next.isKilled === true ? random() * usual * 800 : undefined;
+      works.push(await runWork(next, { env, id, serverPid, patience, killAfter }));
     }
   } finally {
-    isOver = true;
+    over.abort();
     await sampling;
   }
   return { minutes: secondsSince(began) / 60, samples, idle, requests, works };
@@ -147,7 +150,7 @@ async function whole() {
     const seen = await soak(server, { env, id, work });
     server.child.kill('SIGINT');
     const code = await Promise.race([server.ended, wait(30_000, 'nothing after 30 s')]);
-    const orphans = await orphansOf(id, pid);
+    const orphans = await orphansOf(id, pid, patience);
     const zombies = zombiesBelow(process.pid).length;
     return { ...seen, end: { code, orphans, zombies, leftovers: readdirSync(temporary) } };
   } finally {

@@ -67,14 +67,8 @@ function growthOf(idle, who, field) {
   return { first: median(values.slice(0, count)), last: median(values.slice(-count)) };
 }
 
-/** { memory, growth, faults } of a soak; it passed when no fault is named. */
-export function judge({ samples, idle, requests, works, end }) {
-  const memory = { server: memoryOf(samples, 'server'), engine: memoryOf(samples, 'engine') };
-  const growth = {
-    serverFiles: growthOf(idle, 'server', 'files'),
-    engineFiles: growthOf(idle, 'engine', 'files'),
-    children: growthOf(idle, 'server', 'children'),
-  };
+/** What grew, in sentences. */
+function growthFaults(memory, growth) {
   const faults = [];
   for (const [who, slope] of Object.entries(memory))
     if (slope?.leaks)
@@ -84,6 +78,12 @@ export function judge({ samples, idle, requests, works, end }) {
     if (pair !== null && pair.last > pair.first + spare)
       faults.push(`${name} of the idle server grew from ${pair.first} to ${pair.last}`);
   }
+  return faults;
+}
+
+/** What the resting server held that it should not. */
+function restFaults(idle) {
+  const faults = [];
   const busy = idle.filter(({ held, running, waiting }) => held > 0 || running > 0 || waiting > 0);
   if (busy.length > 0)
     faults.push(
@@ -91,6 +91,12 @@ export function judge({ samples, idle, requests, works, end }) {
     );
   const restarts = Math.max(0, ...idle.map((moment) => moment.restarts));
   if (restarts > 0) faults.push(`the engine of the server ended ${restarts} times`);
+  return faults;
+}
+
+/** Processes and files that were left over. */
+function leftFaults({ samples, works, end }) {
+  const faults = [];
   const zombies = Math.max(0, end.zombies, ...samples.map((sample) => sample.zombies));
   if (zombies > 0) faults.push(`${zombies} zombies`);
   const orphans = works.reduce((sum, work) => sum + work.orphans, end.orphans);
@@ -98,9 +104,33 @@ export function judge({ samples, idle, requests, works, end }) {
   if (end.code !== 0) faults.push(`the server ended with ${end.code}`);
   if (end.leftovers.length > 0)
     faults.push(`left in the folder for temporary files: ${end.leftovers.join(', ')}`);
+  return faults;
+}
+
+/** What did not do its work. */
+function workFaults({ requests, works }) {
+  const faults = [];
   if (requests.failed > 0) faults.push(`${requests.failed} requests failed: ${requests.lastFault}`);
   if (requests.answered === 0) faults.push('no request was answered');
   const wrong = works.filter(({ fault }) => fault !== null);
   if (wrong.length > 0) faults.push(`${wrong.length} commands failed: ${wrong[0].fault}`);
+  return faults;
+}
+
+/** { memory, growth, faults } of a soak; it passed when no fault is named. */
+export function judge(seen) {
+  const { samples, idle } = seen;
+  const memory = { server: memoryOf(samples, 'server'), engine: memoryOf(samples, 'engine') };
+  const growth = {
+    serverFiles: growthOf(idle, 'server', 'files'),
+    engineFiles: growthOf(idle, 'engine', 'files'),
+    children: growthOf(idle, 'server', 'children'),
+  };
+  const faults = [
+    ...growthFaults(memory, growth),
+    ...restFaults(idle),
+    ...leftFaults(seen),
+    ...workFaults(seen),
+  ];
   return { memory, growth, faults };
 }

@@ -35,13 +35,13 @@ export function realWork(folder) {
   ];
 }
 
-/** The same on the toy engine, as far as a program of the tests does it. */
+/** For the toy engine: a study by a program of the tests, which is killed, and a command that needs no model. */
 export function toyWork(folder, built) {
   const study = [join(built, 'toy-study.js'), join(folder, 'runs'), 'intensity'];
-  const args = [...study, JSON.stringify({ paraphrases: 2, random: 10, maps: 1 })];
+  const settings = JSON.stringify({ paraphrases: 2, random: 10, maps: 1 });
   return [
-    { name: 'study', args },
-    { name: 'killed study', args, isKilled: true },
+    { name: 'killed study', args: [...study, settings], isKilled: true },
+    { name: 'vectors', args: [limbic, 'vectors', '--show', 'calm', '--json'] },
   ];
 }
 
@@ -55,7 +55,7 @@ function lastOf(words) {
  * Runs one command to its end, or kills it without warning after `killAfter` ms. Returns { name, seconds, own, orphans, fault };
  * `own` is the most memory in MB that it and all below it held, as looked at every half second.
  */
-export async function runWork(work, { env, id, serverPid, killAfter }) {
+export async function runWork(work, { env, id, serverPid, patience, killAfter }) {
   work.before?.();
   const began = performance.now();
   const child = spawn('node', work.args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -83,18 +83,18 @@ export async function runWork(work, { env, id, serverPid, killAfter }) {
     name: work.name,
     seconds: (performance.now() - began) / 1000,
     own,
-    orphans: await orphansOf(id, serverPid),
+    orphans: await orphansOf(id, serverPid, patience),
     fault: isRight ? null : `${work.name} ended with ${code}: ${lastOf(words)}`,
   };
 }
 
-/** Number of processes of this soak that are not the server's, 10 s after their parents ended; they are ended. */
-export async function orphansOf(id, serverPid) {
+/** Number of processes of this soak that are not the server's, so many seconds after their parents ended; they are ended. */
+export async function orphansOf(id, serverPid, patience) {
   for (let tries = 0; ; tries++) {
     const own = new Set([serverPid, ...measureBelow(serverPid).map(({ pid }) => pid)]);
     const others = marked(id).filter((pid) => !own.has(pid));
     if (others.length === 0) return 0;
-    if (tries === 100) {
+    if (tries >= patience * 10) {
       for (const pid of others) process.kill(pid, 'SIGKILL');
       return others.length;
     }
