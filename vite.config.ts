@@ -18,5 +18,6 @@ export default defineConfig({
       },
     },
   },
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  // Not for development whatever NODE_ENV says: that would write the folders of this machine into the page.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
 });

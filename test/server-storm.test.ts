@@ -116,6 +116,8 @@ test.skipIf(testModel(name) === null)(
     await storm(server);
     expect(await metric(server, 'limbic_requests_waiting')).toBe(0);
     expect(await metric(server, 'limbic_requests_running')).toBe(0);
+    expect(server.model.sequences?.held).toBe(0);
+    expect(server.model.sequences?.kept).toBeLessThanOrEqual(16);
     expect(residentOf(server.model.pid!) / engineBefore).toBeLessThan(1.1);
     expect(heldHere() / ownBefore).toBeLessThan(1.1);
   },

@@ -216,9 +216,19 @@ export interface TokenizeOptions {
   readonly parseSpecial?: boolean;
 }
 
+/** What of an engine's cache is in use. */
+export interface SequenceUse {
+  /** Sequences that replies write in; 0 when nothing runs. */
+  readonly held: number;
+  /** Sequences that were left for later prompts, at most as many as the context has. */
+  readonly kept: number;
+}
+
 /** An open model. Calls reject with InvalidInputError for what does not fit it, and with EngineError if its engine fails. */
 export interface Model extends AsyncDisposable {
   readonly info: ModelInfo;
+  /** As of the last call that ended; undefined for an engine that does not tell. */
+  readonly sequences?: SequenceUse | undefined;
   tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;
   /** Text of each token; bytes that end mid-character are carried to the token that completes them. */
   pieces(tokens: Int32Array): Promise<string[]>;

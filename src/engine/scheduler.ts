@@ -4,7 +4,7 @@
  * under the same steering share a decode and each other steering costs one more.
  */
 import type { Backend } from './backend.ts';
-import type { Generated, GenerateOptions, GenerateRequest } from './engine.ts';
+import type { Generated, GenerateOptions, GenerateRequest, SequenceUse } from './engine.ts';
 import { bare, Reply } from './reply.ts';
 import { breathe } from './runner.ts';
 import { remember, SequencePool, type Wanted } from './sequence-pool.ts';
@@ -41,6 +41,11 @@ export class Scheduler {
   constructor(backend: Backend) {
     this.#backend = backend;
     this.#pool = new SequencePool(backend);
+  }
+
+  /** Sequences of the cache that replies hold, and that they left there. */
+  get sequences(): SequenceUse {
+    return this.#pool.use;
   }
 
   /** Writes one reply; `index` marks its tokens. */

@@ -4,6 +4,7 @@
  * and read by the same probes, never others.
  */
 import type { Backend } from './backend.ts';
+import type { SequenceUse } from './engine.ts';
 
 /** Shorter common prefixes are not worth a copy. */
 const shortestReuse = 8;
@@ -41,6 +42,12 @@ export class SequencePool {
 
   constructor(backend: Backend) {
     this.#backend = backend;
+  }
+
+  get use(): SequenceUse {
+    let held = 0;
+    for (const { reserved } of this.#sequences.values()) if (reserved !== null) held++;
+    return { held, kept: this.#sequences.size - held };
   }
 
   /** A sequence whose first `reused` positions hold the prompt's; null while there is no room. */

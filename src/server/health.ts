@@ -24,11 +24,26 @@ export function healthRoutes(lab: Lab): Hono<GuardEnv> {
   return app;
 }
 
-function gaugesOf({ queue }: Lab): Gauge[] {
+function gaugesOf({ queue, model }: Lab): Gauge[] {
   const { rss, heapUsed } = process.memoryUsage();
+  const { sequences } = model;
   return [
     { name: 'limbic_requests_waiting', help: 'Requests in the queue.', value: queue.waiting },
     { name: 'limbic_requests_running', help: 'Requests in the engine.', value: queue.running },
+    ...(sequences === undefined
+      ? []
+      : [
+          {
+            name: 'limbic_sequences_held',
+            help: 'Sequences of the cache that replies write in, as of the last call that ended.',
+            value: sequences.held,
+          },
+          {
+            name: 'limbic_sequences_kept',
+            help: 'Sequences of the cache that were left for later prompts.',
+            value: sequences.kept,
+          },
+        ]),
     {
       name: 'process_resident_memory_bytes',
       help: 'Memory of the server, without the engine.',

@@ -174,6 +174,8 @@ test('GET /health and GET /metrics say how the server does', async () => {
     'limbic_time_to_first_token_seconds_count 1',
     'limbic_reply_tokens_per_second_bucket{le="+Inf"} 1',
     'limbic_requests_running 0',
+    'limbic_sequences_held 0',
+    'limbic_sequences_kept 1',
     'limbic_engine_restarts_total 0',
   ])
     expect(text.split('\n')).toContain(line);

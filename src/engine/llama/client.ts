@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
-import type { GeneratedToken } from '../engine.ts';
+import type { GeneratedToken, SequenceUse } from '../engine.ts';
 import { SentProbes } from './kept-probes.ts';
 import type { Answer, Call, FromHost, OpenOptions, ToHost, Tuned } from './protocol.ts';
 
@@ -33,6 +33,7 @@ export class HostClient implements AsyncDisposable {
   #nextId = 1;
   #sent = new SentProbes();
   #lastWords = '';
+  #sequences: SequenceUse | undefined;
   #closed = false;
 
   constructor(options: OpenOptions) {
@@ -42,6 +43,11 @@ export class HostClient implements AsyncDisposable {
   /** Process id of the running child, if any: for tests that kill it. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** What the child said with its last answer; undefined before one. */
+  get sequences(): SequenceUse | undefined {
+    return this.#sequences;
   }
 
   /** Starts the child if none runs and loads the model; returns what it said. */
@@ -114,6 +120,7 @@ export class HostClient implements AsyncDisposable {
     if (child !== this.#child) return;
     this.#child = undefined;
     this.#opening = undefined;
+    this.#sequences = undefined;
     const words = this.#lastWords
       .trim()
       .split('\n')
@@ -160,6 +167,7 @@ export class HostClient implements AsyncDisposable {
   }
 
   #receive(message: FromHost): void {
+    if (message.type === 'answer' || message.type === 'error') this.#sequences = message.sequences;
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.type === 'tokens') {

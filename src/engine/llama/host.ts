@@ -149,7 +149,8 @@ async function handle(id: number, call: Call): Promise<void> {
   const controller = aborts.get(id) ?? new AbortController();
   try {
     controller.signal.throwIfAborted();
-    send({ type: 'answer', id, answer: await perform(id, call, controller.signal) });
+    const answer = await perform(id, call, controller.signal);
+    send({ type: 'answer', id, answer, sequences: engine?.scheduler.sequences });
   } catch (error) {
     const known = error instanceof LimbicError;
     send({
@@ -159,6 +160,7 @@ async function handle(id: number, call: Call): Promise<void> {
       code: known ? error.code : 'engine',
       message: error instanceof Error ? error.message : String(error),
       ...(known && error.hint !== undefined ? { hint: error.hint } : {}),
+      sequences: engine?.scheduler.sequences,
     });
   } finally {
     aborts.delete(id);

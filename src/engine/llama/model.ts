@@ -72,6 +72,9 @@ export async function openLlamaModel(
     get pid() {
       return client.pid;
     },
+    get sequences() {
+      return client.sequences;
+    },
     tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
       (await client.call({ name: 'tokenize', text, addSpecial, parseSpecial }, {})) as Int32Array,
     pieces: async (tokens) => (await client.call({ name: 'pieces', tokens }, {})) as string[],

@@ -12,6 +12,7 @@ import type {
   LensResult,
   ProjectOptions,
   ScoreRequest,
+  SequenceUse,
   CallOptions,
 } from '../engine.ts';
 import type { ProbeMessage } from './kept-probes.ts';
@@ -102,7 +103,12 @@ export type ToHost =
   | { readonly type: 'abort'; readonly id: number };
 
 export type FromHost =
-  | { readonly type: 'answer'; readonly id: number; readonly answer: Answer }
+  | {
+      readonly type: 'answer';
+      readonly id: number;
+      readonly answer: Answer;
+      readonly sequences?: SequenceUse | undefined;
+    }
   | { readonly type: 'tokens'; readonly id: number; readonly tokens: readonly GeneratedToken[] }
   | { readonly type: 'progress'; readonly id: number; readonly done: number }
   | {
@@ -112,4 +118,5 @@ export type FromHost =
       readonly code: ErrorCode;
       readonly message: string;
       readonly hint?: string;
+      readonly sequences?: SequenceUse | undefined;
     };

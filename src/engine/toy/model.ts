@@ -20,6 +20,9 @@ export function openToyModel(options: ToyOptions = {}): Model {
       quantisation: 'F32',
       path: null,
     },
+    get sequences() {
+      return scheduler.sequences;
+    },
     tokenize: async (text, { addSpecial = true, parseSpecial = false } = {}) =>
       backend.tokenize(text, addSpecial, parseSpecial),
     pieces: async (tokens) => piecesOf(backend, tokens),
