@@ -24,7 +24,7 @@ interface Summary {
 }
 
 /** Size of the turns as JSON that the page takes from either end of a long run. */
-const endBytes = 4e6;
+const endBytes = 2e6;
 
 interface KeptTurn {
   readonly conversation: string;
@@ -82,6 +82,8 @@ export async function reportOf(
 class Ends {
   readonly #first: KeptTurn[] = [];
   #last: KeptTurn[] = [];
+  /** How many at the beginning of those are not kept any more. */
+  #gone = 0;
   #firstBytes = 0;
   #lastBytes = 0;
   /** Turns in between, which are not kept. */
@@ -95,23 +97,27 @@ class Ends {
     }
     this.#last.push(kept);
     this.#lastBytes += kept.bytes;
-    let gone = 0;
-    while (this.#lastBytes > endBytes && gone < this.#last.length) {
-      this.#lastBytes -= this.#last[gone]?.bytes ?? 0;
-      gone += 1;
+    while (this.#lastBytes > endBytes && this.#gone < this.#last.length) {
+      this.#lastBytes -= this.#last[this.#gone]?.bytes ?? 0;
+      this.#gone += 1;
+      this.left += 1;
     }
-    if (gone > 0) this.#last = this.#last.slice(gone);
-    this.left += gone;
+    // Not each time, as it copies what stays.
+    if (this.#gone > 1000) {
+      this.#last = this.#last.slice(this.#gone);
+      this.#gone = 0;
+    }
   }
 
   /** By conversation, in the order in which they came; where turns are left out, a note says so. */
   turns(): Turn[] {
-    if (this.left === 0) return grouped([...this.#first, ...this.#last]);
+    const last = this.#last.slice(this.#gone);
+    if (this.left === 0) return grouped([...this.#first, ...last]);
     const note: Turn = {
       role: 'system',
       content: `[limbic: ${this.left} turns left out here; events.jsonl of the run has them]`,
     };
-    return [...grouped(this.#first), note, ...grouped(this.#last)];
+    return [...grouped(this.#first), note, ...grouped(last)];
   }
 }
 
