@@ -2,6 +2,7 @@
 import { captureReplyRows, type NeutralText } from '../src/capture/neutral.ts';
 import { captureStories } from '../src/capture/stories.ts';
 import type { Model } from '../src/engine/engine.ts';
+import type { ToyOptions } from '../src/engine/toy/backend.ts';
 import { openToyModel } from '../src/engine/toy/model.ts';
 import type { ServerDeps } from '../src/server/lab.ts';
 import { calibrate } from '../src/vectors/calibration.ts';
@@ -31,8 +32,9 @@ const neutral: readonly NeutralText[] = [
 /** A toy model with a calibrated pack. The vectors mean nothing, but all numbers are real. */
 export async function openToyLab(
   emotions: readonly string[] = toyEmotions,
+  options: ToyOptions = { blocks: 6 },
 ): Promise<{ model: Model; pack: VectorPack }> {
-  const model = openToyModel({ blocks: 6 });
+  const model = openToyModel(options);
   const stories = emotions.flatMap((emotion) =>
     ['1', '2', '3'].map((topic) => ({
       emotion,

@@ -162,9 +162,31 @@ const runSummarySchema = z.object({
 export const runsSchema = z.object({ runs: z.array(runSummarySchema) });
 export type RunSummary = z.infer<typeof runSummarySchema>;
 
-/** GET /api/runs/:id: a logged conversation run, grouped by conversation. */
+/**
+ * GET /api/runs/:id: a logged conversation run, grouped by conversation. Of a large run it tells a part: at most 1000
+ * conversations, and turns of at most 4 MB. Those from a place on come with `?conversation=INDEX&turn=INDEX`.
+ */
+export const runPartSchema = z.object({
+  /** The only conversation whose turns are wanted; without it all from the first on, as far as there is room. */
+  conversation: z.coerce.number().int().min(0).optional(),
+  /** First turn of that conversation. */
+  turn: z.coerce.number().int().min(0).default(0),
+});
 export const runSchema = runSummarySchema.extend({
-  conversations: z.array(z.object({ name: z.string(), turns: z.array(turnSchema) })),
+  /** What the run holds, which may be more than is told here. */
+  total: z.object({ conversations: z.number(), turns: z.number() }),
+  conversations: z.array(
+    z.object({
+      name: z.string(),
+      /** Which conversation of the run it is, from 0. */
+      index: z.number(),
+      /** Turns that it has. */
+      count: z.number(),
+      /** Index of the first turn that is told. */
+      from: z.number(),
+      turns: z.array(turnSchema),
+    }),
+  ),
 });
 export type RunDetail = z.infer<typeof runSchema>;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { escapeHtml, renderTokens } from './html.ts';
-import { frameOf, type LineChart, pathOf, renderLineChart } from './line-chart.ts';
+import { drawnPoints, frameOf, type LineChart, pathOf, renderLineChart } from './line-chart.ts';
 import { renderPage } from './page.ts';
 import { cssColour, share } from './scale.ts';
 import { paintToken, signedBar, sparkline } from './terminal.ts';
@@ -68,4 +68,28 @@ test('signedBar, sparkline and paintToken draw what they are given', () => {
   expect(sparkline([0, 1, 2])).toBe('▁▅█');
   expect(paintToken('a\u0007', 1, 1, false)).toBe('a\\x07');
   expect(paintToken('a\nb', 1, 1, true).split('\n')).toHaveLength(2);
+});
+
+test('a line of 200,000 points keeps its extremes and its gaps on few pixels', () => {
+  const values: (number | null)[] = Array.from({ length: 200_000 }, (_, i) => Math.sin(i / 9000));
+  values[70_001] = 9;
+  values[150_003] = -8;
+  values.fill(null, 100_000, 110_000);
+  const drawn = drawnPoints(values);
+  // 506 columns, four points each.
+  expect(drawn.length).toBeLessThanOrEqual(4 * 506);
+  expect(drawn).toContain(70_001);
+  expect(drawn).toContain(150_003);
+  expect(drawn).toEqual(drawn.toSorted((a, b) => a - b));
+  const long = {
+    ...chart,
+    ticks: values.map((_, i) => String(i)),
+    series: [{ name: 'a', values }],
+  };
+  const frame = frameOf(long);
+  expect([frame.low, frame.high]).toEqual([-8 - 17 * 0.05, 9 + 17 * 0.05]);
+  expect(pathOf(values, frame).match(/M/g)).toHaveLength(2);
+  const svg = renderLineChart(long);
+  expect(svg.length).toBeLessThan(200_000);
+  expect(svg).toContain('the numbers, one row of 200');
 });

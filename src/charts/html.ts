@@ -30,16 +30,40 @@ export interface ShownToken {
 
 /** A passage, each token coloured by its value; `max` is the value of the full colour. */
 export function renderTokens(tokens: readonly ShownToken[], label: string, max: number): string {
+  return tokensBegin + tokenSpans(tokens, max) + tokensEnd(label, max);
+}
+
+/**
+ * The same of a passage that comes in parts and is too long for memory.
+ * @yields HTML, which makes a whole only together
+ */
+export async function* tokenPieces(
+  parts: AsyncIterable<readonly ShownToken[]>,
+  label: string,
+  max: number,
+): AsyncGenerator<string> {
+  yield tokensBegin;
+  for await (const tokens of parts) yield tokenSpans(tokens, max);
+  yield tokensEnd(label, max);
+}
+
+const tokensBegin = '<figure><div class="tokens">';
+
+function tokenSpans(tokens: readonly ShownToken[], max: number): string {
   const spans = tokens.map(
     ({ text, value, detail }) =>
       `<span class="t" style="background:${cssColour(value, max)}" title="${escapeHtml(detail)}">${escapeHtml(text)}</span>`,
   );
+  return spans.join('');
+}
+
+function tokensEnd(label: string, max: number): string {
   const legend = [-1, -0.5, 0, 0.5, 1]
     .map(
       (s) => `<span style="background:${cssColour(s * max, max)}">${(s * max).toFixed(2)}</span>`,
     )
     .join('');
-  return `<figure><div class="tokens">${spans.join('')}</div><figcaption>${escapeHtml(label)} <span class="legend">${legend}</span></figcaption></figure>`;
+  return `</div><figcaption>${escapeHtml(label)} <span class="legend">${legend}</span></figcaption></figure>`;
 }
 
 export interface Bar {

@@ -42,8 +42,13 @@ export function frameOf(chart: LineChart): Frame {
     ...(chart.band?.low ?? []),
     ...(chart.band?.high ?? []),
   ];
-  const numbers = all.filter((value) => value !== null && Number.isFinite(value)) as number[];
-  const [min, max] = numbers.length === 0 ? [0, 1] : [Math.min(...numbers), Math.max(...numbers)];
+  let [min, max] = [Infinity, -Infinity];
+  for (const value of all) {
+    if (value === null || !Number.isFinite(value)) continue;
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
+  if (min > max) [min, max] = [0, 1];
   const margin = (max - min || Math.abs(max) || 1) * 0.05;
   const [low, high] = [min - margin, max + margin];
   const inner = {
@@ -74,19 +79,48 @@ export function renderLineChart(chart: LineChart): string {
       `<text x="${size.width - size.right + 8}" y="${(ends[k] ?? 0).toFixed(1)}" fill="${colour}">${escapeHtml(series.name)}</text>`,
     );
   }
-  const rows = chart.ticks.map((tick, i) => [
-    tick,
-    ...chart.series.map(({ values }) => values[i]?.toFixed(4) ?? ''),
-  ]);
+  const every = Math.ceil(chart.ticks.length / mostRows);
+  const rows = chart.ticks.flatMap((tick, i) =>
+    i % every === 0
+      ? [[tick, ...chart.series.map(({ values }) => values[i]?.toFixed(4) ?? '')]]
+      : [],
+  );
   const table = renderTable([chart.xLabel, ...chart.series.map(({ name }) => name)], rows);
-  return `<figure><svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(chart.title)}">${parts.join('')}</svg><figcaption>${escapeHtml(chart.title)}</figcaption><details><summary>the numbers</summary>${table}</details></figure>`;
+  return `<figure><svg viewBox="0 0 ${size.width} ${size.height}" role="img" aria-label="${escapeHtml(chart.title)}">${parts.join('')}</svg><figcaption>${escapeHtml(chart.title)}</figcaption><details><summary>${every === 1 ? 'the numbers' : `the numbers, one row of ${every}`}</summary>${table}</details></figure>`;
+}
+
+/** Columns of pixels that a line is drawn in at most, and rows of the table of a long one. */
+const columns = size.width - size.left - size.right;
+const mostRows = 1000;
+
+/**
+ * Indices of the points to draw: all, or of each column of pixels its first, lowest, highest and last, between which
+ * the others can't be seen. A gap of whole columns stays one.
+ */
+export function drawnPoints(values: readonly (number | null)[]): number[] {
+  if (values.length <= 4 * columns) return [...values.keys()];
+  const drawn: number[] = [];
+  for (let column = 0; column < columns; column++) {
+    const from = Math.floor((column * values.length) / columns);
+    const to = Math.floor(((column + 1) * values.length) / columns);
+    let [lowest, highest] = [from, from];
+    for (let i = from; i < to; i++) {
+      const value = values[i];
+      if (value === null || value === undefined || !Number.isFinite(value)) continue;
+      if (!((values[lowest] ?? Infinity) <= value)) lowest = i;
+      if (!((values[highest] ?? -Infinity) >= value)) highest = i;
+    }
+    drawn.push(...new Set([from, Math.min(lowest, highest), Math.max(lowest, highest), to - 1]));
+  }
+  return drawn;
 }
 
 /** An SVG path; a null or NaN lifts the pen. */
 export function pathOf(values: readonly (number | null)[], frame: Frame): string {
   let draws = false;
-  return values
-    .map((value, i) => {
+  return drawnPoints(values)
+    .map((i) => {
+      const value = values[i] ?? null;
       if (value === null || !Number.isFinite(value)) {
         draws = false;
         return '';

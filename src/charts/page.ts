@@ -1,12 +1,20 @@
 /** @file One offline HTML page: no script, no network, light and dark. */
 import { escapeHtml } from './html.ts';
 
-export interface Section {
+export interface Section<Body = string> {
   readonly title: string;
   /** Plain text under the title. */
   readonly lead: string;
   /** HTML. */
-  readonly body: string;
+  readonly body: Body;
+}
+
+/** A page. `subtitle` and `footer` are plain text. */
+interface Page<Body> {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly sections: readonly Section<Body>[];
+  readonly footer: string;
 }
 
 const style = `
@@ -27,16 +35,40 @@ svg{width:100%;height:auto;font:12px system-ui,sans-serif}svg .grid{stroke:var(-
 td.n{text-align:right}details{margin-top:.6rem}summary{cursor:pointer;color:var(--soft);font-size:.86rem}pre{white-space:pre-wrap;background:var(--card);padding:12px;border-radius:8px;overflow-x:auto;font-size:.86rem}
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem;font-size:.86rem}`;
 
-/** The whole document. `subtitle` and `footer` are plain text. */
-export function renderPage(page: {
-  readonly title: string;
-  readonly subtitle: string;
-  readonly sections: readonly Section[];
-  readonly footer: string;
-}): string {
+/** The whole document. */
+export function renderPage(page: Page<string>): string {
   const sections = page.sections.map(
-    ({ title, lead, body }) =>
-      `<section><h2>${escapeHtml(title)}</h2><p class="lead">${escapeHtml(lead)}</p>${body}</section>`,
+    (section) => sectionBegin(section) + section.body + sectionEnd,
   );
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(page.title)}</title><style>${style}</style></head><body><main><h1>${escapeHtml(page.title)}</h1><p class="sub">${escapeHtml(page.subtitle)}</p>${sections.join('')}<footer>${escapeHtml(page.footer)}</footer></main></body></html>`;
+  return pageBegin(page) + sections.join('') + pageEnd(page);
+}
+
+/**
+ * The document of sections whose bodies come in pieces.
+ * @yields HTML, which makes a whole only together
+ */
+export async function* pagePieces(
+  page: Page<AsyncIterable<string> | Iterable<string>>,
+): AsyncGenerator<string> {
+  yield pageBegin(page);
+  for (const section of page.sections) {
+    yield sectionBegin(section);
+    yield* section.body;
+    yield sectionEnd;
+  }
+  yield pageEnd(page);
+}
+
+const sectionEnd = '</section>';
+
+function sectionBegin({ title, lead }: Omit<Section, 'body'>): string {
+  return `<section><h2>${escapeHtml(title)}</h2><p class="lead">${escapeHtml(lead)}</p>`;
+}
+
+function pageBegin({ title, subtitle }: Pick<Page<unknown>, 'title' | 'subtitle'>): string {
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title><style>${style}</style></head><body><main><h1>${escapeHtml(title)}</h1><p class="sub">${escapeHtml(subtitle)}</p>`;
+}
+
+function pageEnd({ footer }: Pick<Page<unknown>, 'footer'>): string {
+  return `<footer>${escapeHtml(footer)}</footer></main></body></html>`;
 }

@@ -5,7 +5,7 @@ import { renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import { renderPage } from '../charts/page.ts';
 import type { Atlas, AtlasEmotion } from '../vectors/atlas.ts';
-import { disclaimer } from './read.ts';
+import { disclaimer } from './reading-output.ts';
 
 /** Stories shown for each emotion: two of either set keep the page near a megabyte. */
 const storiesShown = 4;

@@ -5,7 +5,7 @@ import { renderPage, type Section } from '../charts/page.ts';
 import { parseModelName } from '../providers/model-name.ts';
 import type { RunManifest } from '../store/runs.ts';
 import type { StudySummary } from '../store/study-summary.ts';
-import { disclaimer } from './read.ts';
+import { disclaimer } from './reading-output.ts';
 
 type StoredMeasure = StudySummary['measures'][number];
 

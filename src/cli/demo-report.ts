@@ -13,7 +13,7 @@ import {
   traceOf,
 } from '../studies/reading.ts';
 import type { WordResult } from '../studies/word-check.ts';
-import { disclaimer } from './read.ts';
+import { disclaimer } from './reading-output.ts';
 
 export interface DemoResult {
   readonly about: {

@@ -13,7 +13,7 @@ import { type Command, jsonOption, modelOptions, packOption, text } from './comm
 import { type DemoResult, renderDemo } from './demo-report.ts';
 import { openWithPack } from './make-pack.ts';
 import { createProgress, formatSeconds } from './progress.ts';
-import { disclaimer } from './read.ts';
+import { disclaimer } from './reading-output.ts';
 
 /** Turns from calm to fear after its first paragraph; neither word occurs. */
 const story =

@@ -81,6 +81,16 @@ export async function writeWhole(
   return bytes;
 }
 
+/** Writes the pieces to a file or a device, over what is there. */
+export async function writePieces(path: string, pieces: AsyncIterable<string>): Promise<void> {
+  const file = openSync(path, 'w');
+  try {
+    for await (const piece of pieces) writeAll(file, Buffer.from(piece));
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** A write may take less than it is given. */
 function writeAll(file: number, bytes: Buffer): number {
   for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);

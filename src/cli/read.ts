@@ -1,24 +1,15 @@
 /** @file `limbic read`. */
-import { writeFileSync } from 'node:fs';
+import { once } from 'node:events';
 
 import { z } from 'zod';
 
-import { escapeHtml, renderBars, renderTokens } from '../charts/html.ts';
-import { renderPage } from '../charts/page.ts';
-import { paintToken, signed, signedBar, wantsColour } from '../charts/terminal.ts';
-import type { ChatMessage } from '../engine/chat-template.ts';
-import { InvalidInputError } from '../errors.ts';
+import { wantsColour } from '../charts/terminal.ts';
+import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
+import type { Model } from '../engine/engine.ts';
+import { InvalidInputError, NotFoundError } from '../errors.ts';
 import { readJsonLines, readText as readFile } from '../formats/jsonl.ts';
-import {
-  displayMax,
-  paintedTrace,
-  type Reading,
-  readChat,
-  readText,
-  strongestBeforeReply,
-  strongestOver,
-  traceOf,
-} from '../studies/reading.ts';
+import { type LongInput, type LongReading, readLong } from '../studies/long-reading.ts';
+import type { VectorPack } from '../vectors/pack.ts';
 import {
   type Command,
   type Context,
@@ -29,9 +20,9 @@ import {
   wholeNumber,
 } from './command.ts';
 import { openWithPack } from './make-pack.ts';
-
-export const disclaimer =
-  'Readings are of internal representations that work like emotion concepts. Nothing here shows that a model feels anything.';
+import { writePieces } from './out-file.ts';
+import { createProgress } from './progress.ts';
+import { htmlPieces, jsonPieces, showReading, terminalPieces } from './reading-output.ts';
 
 const messageSchema = z.object({
   role: z.enum(['system', 'user', 'assistant']),
@@ -46,6 +37,10 @@ export const readCommand: Command = {
   name: 'read',
   summary: 'read the emotions of a text or a conversation, token by token',
   usage: '(--text T | --file F | --chat messages.jsonl) [--emotions a,b | --top 8]',
+  description: [
+    'A text longer than the context is read in windows of the context that overlap by half, in constant memory; the',
+    'output says so. --context sets their size.',
+  ].join('\n'),
   options: {
     ...modelOptions,
     text: { type: 'string', value: 'T', summary: 'the text to read' },
@@ -80,45 +75,64 @@ export const readCommand: Command = {
       max: model.info.blocks - 2,
       fallback: pack.bestLayer,
     });
-    const options = { layer, signal: context.signal };
-    const reading =
-      typeof input === 'string'
-        ? await readText(model, pack, input, options)
-        : await readChat(model, pack, input, options);
-    const passage = strongestOver(reading);
-    const asked = text(context.values, 'emotions')
-      ?.split(',')
-      .map((name) => name.trim());
-    for (const name of asked ?? []) {
-      if (!pack.emotions.includes(name)) await readText(model, pack, 'x', { emotions: [name] });
-    }
-    const painted = asked ?? passage.slice(0, 1).map(({ emotion }) => emotion);
-    const report = {
-      model: model.info.name,
-      layer,
-      passage: passage.slice(0, top),
-      beforeReply:
-        reading.beforeReply === null ? null : strongestBeforeReply(reading).slice(0, top),
-    };
-    if (context.values['json'] === true) {
-      const tokens = reading.tokens.map((token, position) => ({
-        position,
-        text: token,
-        readouts: Object.fromEntries(
-          painted.map((name) => [name, traceOf(reading, name)[position] ?? null]),
-        ),
-      }));
-      console.log(JSON.stringify({ ...report, tokens }, null, 2));
-    } else {
-      print(reading, painted, top);
-    }
+    const asked = emotionsOf(context, pack);
+    const tokens = await tokensOf(model, input);
+    using reading = await read(model, pack, { tokens, layer, signal: context.signal });
+    const shown = showReading(reading, { model: model.info.name, asked, top });
+    await print(
+      context.values['json'] === true
+        ? jsonPieces(shown)
+        : terminalPieces(shown, wantsColour(process.stdout, process.env)),
+    );
     const out = text(context.values, 'html');
     if (out !== undefined) {
-      writeFileSync(out, page(model.info.name, reading, painted, top));
+      await writePieces(out, htmlPieces(shown));
       console.error(`wrote ${out}`);
     }
   },
 };
+
+/** `--emotions`; undefined without it. Throws NotFoundError for one that the pack lacks. */
+function emotionsOf({ values }: Context, { emotions }: VectorPack): string[] | undefined {
+  const asked = text(values, 'emotions')
+    ?.split(',')
+    .map((name) => name.trim());
+  for (const name of asked ?? [])
+    if (!emotions.includes(name)) throw new NotFoundError('emotion', name, emotions);
+  return asked;
+}
+
+async function tokensOf(model: Model, input: string | ChatMessage[]): Promise<LongInput> {
+  return typeof input === 'string'
+    ? { tokens: await model.tokenize(input), beforeReply: false }
+    : { tokens: await chatTokens(model, input), beforeReply: true };
+}
+
+/** Reads the text, with a bar if it takes several windows. */
+async function read(
+  model: Model,
+  pack: VectorPack,
+  { tokens: input, layer, signal }: { tokens: LongInput; layer: number; signal: AbortSignal },
+): Promise<LongReading> {
+  const { length } = input.tokens;
+  if (length <= model.info.contextLength) return readLong(model, pack, input, { layer, signal });
+  const bar = createProgress(`reading ${length} tokens`);
+  try {
+    return await readLong(model, pack, input, {
+      layer,
+      signal,
+      onProgress: (done) => bar.update(done / length),
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+/** Writes to standard output as fast as its reader takes it. */
+async function print(pieces: AsyncIterable<string>): Promise<void> {
+  for await (const piece of pieces)
+    if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+}
 
 function inputOf({ values }: Context): string | ChatMessage[] {
   const given = ['text', 'file', 'chat'].filter((name) => text(values, name) !== undefined);
@@ -133,78 +147,4 @@ function inputOf({ values }: Context): string | ChatMessage[] {
   const input = file === undefined ? (text(values, 'text') ?? '') : readFile(file);
   if (input.trim() === '') throw new InvalidInputError('read: expected a text, got an empty one');
   return input;
-}
-
-function print(reading: Reading, painted: readonly string[], top: number): void {
-  const colour = wantsColour(process.stdout, process.env);
-  for (const emotion of painted) {
-    const max = displayMax(reading, emotion);
-    const trace = traceOf(reading, emotion);
-    const shown = paintedTrace(reading, emotion);
-    console.log(
-      `${emotion} at layer ${reading.layer}, full colour at ${max.toFixed(3)} of the mean residual norm`,
-    );
-    console.log(
-      reading.tokens.map((token, i) => paintToken(token, shown[i] ?? 0, max, colour)).join(''),
-    );
-    if (!colour)
-      console.log(
-        trace.map((value, i) => `${JSON.stringify(reading.tokens[i])} ${signed(value)}`).join('  '),
-      );
-    console.log('');
-  }
-  const lists: [string, ReturnType<typeof strongestOver>][] = [
-    ['strongest over the passage', strongestOver(reading)],
-  ];
-  if (reading.beforeReply !== null)
-    lists.push([
-      'strongest right before the reply, in standard deviations over neutral messages',
-      strongestBeforeReply(reading),
-    ]);
-  for (const [title, ranked] of lists) {
-    console.log(title);
-    const max = Math.abs(ranked[0]?.value ?? 1);
-    for (const { emotion, value } of ranked.slice(0, top))
-      console.log(`  ${emotion.padEnd(18)}${signedBar(value, max)} ${signed(value)}`);
-  }
-}
-
-function page(model: string, reading: Reading, painted: readonly string[], top: number): string {
-  const sections = painted.map((emotion) => {
-    const trace = traceOf(reading, emotion);
-    const shown = paintedTrace(reading, emotion);
-    const tokens = reading.tokens.map((token, i) => ({
-      text: token,
-      value: shown[i] ?? 0,
-      detail: `${emotion} ${(trace[i] ?? NaN).toFixed(3)} · position ${i}`,
-    }));
-    return {
-      title: emotion,
-      lead: 'Projection of the centred residual, as a share of the mean residual norm.',
-      body: renderTokens(tokens, `layer ${reading.layer}`, displayMax(reading, emotion)),
-    };
-  });
-  const bars = (ranked: ReturnType<typeof strongestOver>, label: string): string =>
-    renderBars(
-      ranked.slice(0, top).map(({ emotion, value }) => ({ name: emotion, value })),
-      label,
-    );
-  sections.push({
-    title: 'Strongest',
-    lead: 'Mean over the passage without its first token.',
-    body:
-      bars(strongestOver(reading), escapeHtml('over the passage')) +
-      (reading.beforeReply === null
-        ? ''
-        : bars(
-            strongestBeforeReply(reading),
-            'right before the reply, in standard deviations over neutral messages',
-          )),
-  });
-  return renderPage({
-    title: 'A reading',
-    subtitle: `${model}, ${reading.tokens.length} tokens`,
-    sections,
-    footer: disclaimer,
-  });
 }

@@ -3,7 +3,7 @@ import { renderTable } from '../charts/html.ts';
 import { renderPage } from '../charts/page.ts';
 import type { Measure, StudyResult } from '../studies/study.ts';
 import type { ChatNames } from './chat-lab.ts';
-import { disclaimer } from './read.ts';
+import { disclaimer } from './reading-output.ts';
 
 /** A run that came to its end, with its numbers. */
 export interface FinishedStudy {

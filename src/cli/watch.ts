@@ -2,19 +2,15 @@
 import { spawn } from 'node:child_process';
 
 import type { MonitorEvent } from '../api/chat.ts';
-import type { RunDetail, SharedConversation } from '../api/lab.ts';
 import { signed } from '../charts/terminal.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
-import { mean, quantile } from '../math/stats.ts';
 import { createApp } from '../server/app.ts';
 import { startServer } from '../server/listen.ts';
 import { offlinePage } from '../server/offline-page.ts';
-import { conversationsOf } from '../server/runs.ts';
 import { readRun } from '../store/runs.ts';
-import { centreAndSpread, scaleOf } from '../vectors/calibration.ts';
-import type { VectorPack } from '../vectors/pack.ts';
 import { type Command, jsonOption, modelOptions, packOption, wholeNumber } from './command.ts';
 import { baseDeps, monitorOptions, openForServer, startRun, watchingOf } from './serve.ts';
+import { inWords, reportOf } from './watch-report.ts';
 
 export const watchCommand: Command = {
   name: 'watch',
@@ -69,11 +65,9 @@ export const watchCommand: Command = {
     });
     await server.close();
     run.finish(isStopped ? 'stopped' : 'done', { status });
-    const conversations = await conversationsOf(readRun(run.id, deps.runs.folder));
-    run.writeReport(
-      offlinePage(deps.webFolder, sharedOf(conversations, { pack, shown: deps.shown })),
-    );
-    const summary = summaryOf(conversations, { pack, shown: deps.shown });
+    const stored = readRun(run.id, deps.runs.folder);
+    const { summary, shared } = await reportOf(stored, { pack, shown: deps.shown });
+    run.writeReport(offlinePage(deps.webFolder, shared));
     if (values['json'] === true)
       console.log(JSON.stringify({ run: run.id, path: run.path, status, ...summary }, null, 2));
     else console.error(inWords(summary, run.path));
@@ -147,70 +141,4 @@ export async function runCommand(
     signal.removeEventListener('abort', onAbort);
     process.removeListener('SIGTERM', onTerminate);
   }
-}
-
-interface Shown {
-  readonly pack: VectorPack;
-  readonly shown: readonly string[];
-}
-
-/** All conversations after one another, as the offline page takes them. */
-function sharedOf(
-  conversations: RunDetail['conversations'],
-  { pack, shown }: Shown,
-): SharedConversation {
-  return {
-    title: `limbic watch, ${conversations.length} ${conversations.length === 1 ? 'conversation' : 'conversations'}`,
-    emotions: [...shown],
-    turns: conversations.flatMap(({ turns }) => turns),
-    model: pack.modelName,
-    layer: pack.bestLayer,
-    scale: scaleOf(pack, shown),
-    date: new Date().toISOString(),
-  };
-}
-
-interface Summary {
-  readonly conversations: number;
-  readonly replies: number;
-  readonly tokens: number;
-  readonly events: number;
-  /** Standard deviations above neutral text, over all tokens of the replies; null without tokens. */
-  readonly emotions: readonly { name: string; mean: number | null; p95: number | null }[];
-}
-
-function summaryOf(conversations: RunDetail['conversations'], { pack, shown }: Shown): Summary {
-  const replies = conversations
-    .flatMap(({ turns }) => turns)
-    .filter(({ role }) => role === 'assistant');
-  const tokens = replies.flatMap((turn) => turn.tokens ?? []);
-  return {
-    conversations: conversations.length,
-    replies: replies.length,
-    tokens: tokens.length,
-    events: replies.reduce((sum, { events }) => sum + (events?.length ?? 0), 0),
-    emotions: shown.map((name) => {
-      const { median, spread } = centreAndSpread(pack, name);
-      const z = tokens.map(({ readouts }) => ((readouts[name] ?? NaN) - median) / spread);
-      return z.length === 0
-        ? { name, mean: null, p95: null }
-        : { name, mean: mean(z), p95: quantile(z, 0.95) };
-    }),
-  };
-}
-
-function inWords(
-  { conversations, replies, tokens, events, emotions }: Summary,
-  path: string,
-): string {
-  const rows = emotions.map(({ name, mean: centre, p95 }) =>
-    centre === null || p95 === null
-      ? `  ${name.padEnd(14)} no tokens`
-      : `  ${name.padEnd(14)} mean ${signed(centre, 1)}, 95th percentile ${signed(p95, 1)}`,
-  );
-  return [
-    `limbic: ${conversations} conversations, ${replies} replies, ${tokens} tokens, ${events} events; standard deviations above neutral text:`,
-    ...rows,
-    `report: ${path}/report.html`,
-  ].join('\n');
 }

@@ -33,30 +33,65 @@ export function countLines(path: string): Record<'records' | 'completeBytes' | '
   return { records, completeBytes, bytes };
 }
 
+/** A complete line and where it is. */
+export interface RunLine {
+  /** Byte at which it begins. */
+  readonly at: number;
+  /** Without its end. */
+  readonly bytes: number;
+  readonly record: unknown;
+}
+
 /**
  * The records, one line in memory at a time; a last line without its end is left out. Throws FormatError at a line
  * that is not JSON, deeper than 100 levels or larger than 100 MB.
- * @yields each record
+ * @param from byte at which a line begins; an error counts lines from there
+ * @yields each record with its place
  */
-export async function* eventsOf(path: string): AsyncGenerator {
+export async function* linesOf(path: string, from = 0): AsyncGenerator<RunLine> {
   if (!isThere(path)) return;
-  let [number, offset, held] = [1, 0, 0];
+  let [number, offset, held] = [1, from, 0];
   let pieces: Buffer[] = [];
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    let from = 0;
-    for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
-      const line = Buffer.concat([...pieces, chunk.subarray(from, to)]);
-      yield parsePlainJson(line.toString(), { path, offset, where: `line ${number}: ` });
+  for await (const chunk of createReadStream(path, { start: from }) as AsyncIterable<Buffer>) {
+    let begin = 0;
+    for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, begin)) {
+      const line = Buffer.concat([...pieces, chunk.subarray(begin, to)]);
+      const record = parsePlainJson(line.toString(), { path, offset, where: `line ${number}: ` });
+      yield { at: offset, bytes: line.length, record };
       pieces = [];
-      from = to + 1;
+      begin = to + 1;
       held = 0;
       number += 1;
       offset += line.length + 1;
     }
-    pieces.push(chunk.subarray(from));
-    held += chunk.length - from;
+    pieces.push(chunk.subarray(begin));
+    held += chunk.length - begin;
     if (held > lineLimit)
       throw new FormatError(path, offset, `line ${number}: expected at most ${lineLimit} bytes`);
+  }
+}
+
+/** The records without their places; see linesOf. @yields each record */
+export async function* eventsOf(path: string): AsyncGenerator {
+  for await (const { record } of linesOf(path)) yield record;
+}
+
+/** The records at places that linesOf told, in the order given. Throws FormatError where the file has others now. */
+export function recordsAt(path: string, places: readonly Omit<RunLine, 'record'>[]): unknown[] {
+  if (places.length === 0 || !isThere(path)) return [];
+  const file = openSync(path, 'r');
+  try {
+    return places.map(({ at, bytes }) => {
+      const line = Buffer.alloc(bytes);
+      for (let done = 0; done < bytes;) {
+        const read = readSync(file, line, done, bytes - done, at + done);
+        if (read === 0) throw new FormatError(path, at, `expected ${bytes} bytes, got ${done}`);
+        done += read;
+      }
+      return parsePlainJson(line.toString(), { path, offset: at });
+    });
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -37,7 +37,7 @@ import {
 import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
 import { limbicHome } from './cache.ts';
 import { acquireLock, holderOf } from './lock.ts';
-import { countLines, eventsOf } from './run-lines.ts';
+import { countLines, eventsOf, linesOf, recordsAt, type RunLine } from './run-lines.ts';
 
 /** Version of the manifest and of the files beside it; a change of their meaning raises it. */
 const version = 1;
@@ -85,6 +85,10 @@ export interface StoredRun {
   readonly hasReport: boolean;
   /** The records in order, one line in memory at a time. Throws FormatError at a line that is not JSON. */
   events(): AsyncGenerator;
+  /** The same with their places, from a byte on at which a line begins. */
+  lines(from: number): AsyncGenerator<RunLine>;
+  /** The records at such places, all of them in memory. */
+  recordsAt(places: readonly Omit<RunLine, 'record'>[]): unknown[];
 }
 
 /** The folder of all runs; it may not be there yet. */
@@ -262,6 +266,8 @@ export function readRun(id: string, folder: string = runsFolder()): StoredRun {
     records: ending?.records ?? countLines(events).records,
     hasReport: existsSync(join(path, 'report.html')),
     events: () => eventsOf(events),
+    lines: (from) => linesOf(events, from),
+    recordsAt: (places) => recordsAt(events, places),
   };
 }
 

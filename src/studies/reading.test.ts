@@ -9,6 +9,7 @@ const reading: Reading = {
   tokens: ['<s>', 'a', 'b', 'sink', 'c', 'd'],
   values: Float32Array.of(9, 9, 0.1, 0.2, 0.3, 0.2, -40, 40, 0.2, 0.1, 0.2, 0.1),
   beforeReply: null,
+  windows: null,
 };
 
 test('attention sinks count for nothing: neither the first token nor a later one', () => {

@@ -3,6 +3,7 @@ import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { makeProbe, replyBaseline, replySpread, type VectorPack } from '../vectors/pack.ts';
 import { sinksOf } from './positions.ts';
+import { readWindows, type Windowing, windowingOf } from './windows.ts';
 
 /** What was read of one text, at one layer. */
 export interface Reading {
@@ -13,6 +14,8 @@ export interface Reading {
   readonly values: Float32Array;
   /** Readings where the reply would begin, against neutral messages; null if the text ends elsewhere. */
   readonly beforeReply: ReplyReadings | null;
+  /** How a text longer than the context was read; null if one pass read it all. */
+  readonly windows: Windowing | null;
 }
 
 /** One value an emotion, in the order of the reading. */
@@ -43,7 +46,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Reads a plain text. */
+/** Reads a plain text, in windows if it is longer than the context. Of what memory can't hold, see readLong. */
 export async function readText(
   model: Model,
   pack: VectorPack,
@@ -58,7 +61,7 @@ export async function readText(
   );
 }
 
-/** Reads a conversation up to the place where the next reply begins. */
+/** Reads a conversation up to the place where the next reply begins, in windows if it is longer than the context. */
 export async function readChat(
   model: Model,
   pack: VectorPack,
@@ -81,17 +84,19 @@ async function readTokens(
 ): Promise<Reading> {
   const layer = options.layer ?? pack.bestLayer;
   const emotions = options.emotions ?? pack.emotions;
-  const probes = [makeProbe(pack, emotions, layer)];
-  const [values = new Float32Array(0)] = await model.project([input.tokens], {
-    probes,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
+  const values = new Float32Array(input.tokens.length * emotions.length);
+  const probe = makeProbe(pack, emotions, layer);
+  const { signal } = options;
+  const listening = signal === undefined ? {} : { signal };
+  for await (const part of readWindows(model, input.tokens, probe, listening))
+    values.set(part.values, part.from * emotions.length);
   const tokens = await model.pieces(input.tokens);
   const last = values.subarray(values.length - emotions.length);
   const beforeReply = input.beforeReply
     ? againstNeutral(pack, emotions, { layer, values: last })
     : null;
-  return { layer, emotions, tokens, values, beforeReply };
+  const windows = await windowingOf(model, input.tokens);
+  return { layer, emotions, tokens, values, beforeReply, windows };
 }
 
 /** Value of one emotion at every position. */
@@ -136,7 +141,7 @@ export function strongestOver(reading: Reading, from = 1, to = reading.tokens.le
 }
 
 /** All emotions right before the reply by their distance from neutral messages, strongest first; `value` in standard deviations. */
-export function strongestBeforeReply(reading: Reading): Ranked[] {
+export function strongestBeforeReply(reading: Pick<Reading, 'emotions' | 'beforeReply'>): Ranked[] {
   return reading.emotions
     .map((emotion, k) => ({ emotion, value: reading.beforeReply?.z[k] ?? NaN }))
     .toSorted((a, b) => b.value - a.value);

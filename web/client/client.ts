@@ -34,7 +34,8 @@ export interface Client {
   ) => Promise<ReadResponse>;
   readonly map: (request: Passage & { emotion: string }) => Promise<MapResponse>;
   readonly runs: () => Promise<readonly RunSummary[]>;
-  readonly run: (id: string) => Promise<RunDetail>;
+  /** A run with the turns of one conversation from one on. */
+  readonly run: (id: string, place: { conversation: number; turn: number }) => Promise<RunDetail>;
   readonly share: (request: ShareRequest) => Promise<Blob>;
   readonly report: (id: string) => Promise<Blob>;
   readonly chat: (request: ChatRequestInput, signal: AbortSignal) => AsyncGenerator<ChatChunk>;
@@ -100,7 +101,8 @@ export function createClient({ token, askToken }: ClientOptions): Client {
       (await post('/api/read', body, signal)).json() as Promise<ReadResponse>,
     map: async (body) => (await post('/api/map', body)).json() as Promise<MapResponse>,
     runs: async () => (await get<{ runs: RunSummary[] }>('/api/runs')).runs,
-    run: (id) => get(`/api/runs/${encodeURIComponent(id)}`),
+    run: (id, { conversation, turn }) =>
+      get(`/api/runs/${encodeURIComponent(id)}?conversation=${conversation}&turn=${turn}`),
     share: async (body) => (await post('/api/share', body)).blob(),
     report: async (id) => (await request(`/api/runs/${encodeURIComponent(id)}/report`)).blob(),
     async *chat(body, signal) {

@@ -44,8 +44,14 @@ interface Followed {
   readonly retry: () => void;
 }
 
-/** Loads a run, and again each second while it runs. */
-function useRun(client: Client, id: string): Followed {
+/** Where in a run the page is: a conversation, and the first of its turns that is shown. */
+interface Place {
+  readonly conversation: number;
+  readonly turn: number;
+}
+
+/** Loads a part of a run, and again each second while it runs. */
+function useRun(client: Client, id: string, place: Place): Followed {
   const [run, setRun] = useState<RunDetail | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [attempt, setAttempt] = useState(0);
@@ -54,7 +60,7 @@ function useRun(client: Client, id: string): Followed {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const load = async (): Promise<void> => {
       try {
-        const next = await client.run(id);
+        const next = await client.run(id, place);
         if (!isCurrent) return;
         setRun(next);
         setProblem(null);
@@ -68,7 +74,7 @@ function useRun(client: Client, id: string): Followed {
       isCurrent = false;
       clearTimeout(timer);
     };
-  }, [id, attempt]);
+  }, [id, attempt, place.conversation, place.turn]);
   return { run, problem, retry: () => setAttempt(attempt + 1) };
 }
 
@@ -106,22 +112,66 @@ function RunHead({ client, id, run }: RunHeadProps): JSX.Element {
 
 interface ChooserProps {
   readonly run: RunDetail;
-  readonly chosen: number;
-  readonly onChoose: (i: number) => void;
+  readonly place: Place;
+  readonly onChoose: (place: Place) => void;
 }
 
-function Chooser({ run, chosen, onChoose }: ChooserProps): JSX.Element {
+/** The conversations that the server listed, and a field for one that it did not. */
+function Chooser({ run, place, onChoose }: ChooserProps): JSX.Element {
+  const { conversations, total } = run;
+  const choose = (conversation: number): void => onChoose({ conversation, turn: 0 });
   return (
     <label class="row">
       <span class="soft">Conversation</span>
-      <select value={chosen} onChange={(event) => onChoose(Number(event.currentTarget.value))}>
-        {run.conversations.map(({ name, turns }, i) => (
-          <option key={name} value={i}>
-            {name}, {turns.length} turns
+      <select
+        value={place.conversation}
+        onChange={(event) => choose(Number(event.currentTarget.value))}
+      >
+        {conversations.map(({ name, index, count }) => (
+          <option key={name} value={index}>
+            {name}, {count} turns
           </option>
         ))}
       </select>
+      {total.conversations > conversations.length && (
+        <input
+          type="number"
+          aria-label={`Number of the conversation, of ${total.conversations}`}
+          min={1}
+          max={total.conversations}
+          value={place.conversation + 1}
+          onChange={(event) => {
+            const number = Math.round(Number(event.currentTarget.value));
+            if (number >= 1 && number <= total.conversations) choose(number - 1);
+          }}
+        />
+      )}
     </label>
+  );
+}
+
+interface TurnsProps {
+  readonly conversation: RunDetail['conversations'][number];
+  readonly onGo: (turn: number) => void;
+}
+
+/** Which turns are shown, and the way to the others; nothing if all are. */
+function Turns({ conversation, onGo }: TurnsProps): JSX.Element | null {
+  const { from, count, turns } = conversation;
+  const end = from + turns.length;
+  if (from === 0 && end === count) return null;
+  return (
+    <div class="row">
+      <button type="button" disabled={from === 0} onClick={() => onGo(0)}>
+        First turns
+      </button>
+      <span class="soft">
+        Turns {from + 1} to {end} of {count}
+      </span>
+      <button type="button" disabled={end >= count} onClick={() => onGo(end)}>
+        Next turns
+      </button>
+    </div>
   );
 }
 
@@ -133,12 +183,12 @@ export function RunPage({
   readonly id: string;
 }): JSX.Element {
   const { client, display } = session;
-  const { run, problem, retry } = useRun(client, id);
-  const [chosen, setChosen] = useState(0);
+  const [place, setPlace] = useState<Place>({ conversation: 0, turn: 0 });
+  const { run, problem, retry } = useRun(client, id, place);
   const shown = useRef<{ name: string; messages: readonly Message[] }>({ name: '', messages: [] });
-  const conversation = run?.conversations[chosen];
+  const conversation = run?.conversations.find(({ index }) => index === place.conversation);
   if (conversation) {
-    const { name } = conversation;
+    const name = `${conversation.name}-${conversation.from}`;
     const old = shown.current.name === name ? shown.current.messages : [];
     shown.current = { name, messages: followTurns(old, name, conversation.turns) };
   }
@@ -148,13 +198,16 @@ export function RunPage({
       {problem && <Failure problem={problem} onRetry={retry} />}
       {!run && !problem && <Waiting what="Loading the run" />}
       {run && run.conversations.length > 0 && (
-        <Chooser run={run} chosen={chosen} onChoose={setChosen} />
+        <Chooser run={run} place={place} onChoose={setPlace} />
       )}
       {run?.conversations.length === 0 && (
         <div class="empty">
           <h2>No conversations</h2>
           <p>This run has logged none{run.status === 'running' ? ' yet' : ''}.</p>
         </div>
+      )}
+      {conversation && (
+        <Turns conversation={conversation} onGo={(turn) => setPlace({ ...place, turn })} />
       )}
       {conversation && <ReadingPanel messages={shown.current.messages} display={display} />}
     </div>
