@@ -195,7 +195,10 @@ function inflated(raw: Readable): Readable {
   return raw.pipe(inflate);
 }
 
-/** Chunks of the member. Nothing is opened before the first is asked for. */
+/**
+ * Nothing is opened before the first chunk is asked for.
+ * @yields the member's bytes, in their order
+ */
 async function* contentOf(
   path: string,
   { entry, member, from }: { entry: Entry; member: string; from: number },
@@ -214,7 +217,7 @@ async function* contentOf(
       }
     } catch (cause) {
       // Those of inflating have codes of their own; a disk that fails is no fault of the file.
-      if (!/^Z_/.test((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+      if ((cause as NodeJS.ErrnoException).code?.startsWith('Z_') !== true) throw cause;
       throw new FormatError(path, from, `expected deflated bytes of ${member}`, { cause });
     } finally {
       raw.destroy();

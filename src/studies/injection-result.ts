@@ -13,7 +13,7 @@ import { highScore, type Judged } from './judge.ts';
 import { measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 
-export interface Shares {
+interface Shares {
   /** Replies on their own side of the limit as they are, judged with both texts; each counts once a kind. */
   readonly n: number;
   /** Of these, on the other side with the order, and with the twin. */
@@ -55,7 +55,7 @@ export interface InjectionContext {
   readonly texts: readonly Injection[];
 }
 
-export const allKinds = 'all kinds';
+const allKinds = 'all kinds';
 const directions = ['down', 'up'] as const;
 
 /** Measures, verdict and sections; see `injectionStudy`. */
@@ -264,7 +264,7 @@ function armMeasures(tried: readonly Tried[], arm: string, seed: number): Measur
 }
 
 /** Whether a difference is one: p after Holm is below .05 and its interval excludes 0. */
-export function isClear({ corrected, interval: [low, high] }: Question): boolean {
+function isClear({ corrected, interval: [low, high] }: Question): boolean {
   return corrected < 0.05 && (low > 0 || high < 0);
 }
 
