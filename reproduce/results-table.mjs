@@ -14,6 +14,7 @@ const studies = [
   'frustration',
   'encouragement',
   'judge',
+  'injection',
 ];
 
 /** Measures of a study in the table; the reports have all. */

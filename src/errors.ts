@@ -89,7 +89,7 @@ export class FormatError extends LimbicError {
 const shownLength = 400;
 
 /** The beginning of a text, without what moves a terminal's cursor, turns the writing round or is half a letter. */
-function shown(message: string): string {
+export function shown(message: string): string {
   const cut = message.length > shownLength ? `${message.slice(0, shownLength)}…` : message;
   return cut.replaceAll(/[\p{Cc}\p{Cs}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, '\u{FFFD}');
 }

@@ -45,6 +45,7 @@ const bad: [string[], RegExp][] = [
   [['stories', '--check', '/nowhere'], /\/nowhere: expected a readable file/],
   [['stories', '--out', '/tmp/x', '--model', 'compatible:x'], /expected compatible:URL#NAME/],
   [['atlas', '--norms', 'package.json'], /norms: expected a head like/],
+  [['atlas', '--norms', '/nowhere'], /\/nowhere: expected a readable file/],
   [['atlas', '--emotion', 'desprate'], /did you mean desperate/],
   [['atlas', '--compare', '/nowhere'], /expected a file at \/nowhere/],
   [['fetch'], /expected one model, got 0/],

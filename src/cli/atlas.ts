@@ -8,7 +8,8 @@ import { loadStories } from '../capture/stories.ts';
 import { sparkline } from '../charts/terminal.ts';
 import type { LensResult } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
-import { FormatError, InvalidInputError } from '../errors.ts';
+import { FormatError, InvalidInputError, shown } from '../errors.ts';
+import { readText } from '../formats/jsonl.ts';
 import { scale } from '../math/vector.ts';
 import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
 import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
@@ -134,11 +135,11 @@ function dataFile(name: string): string {
 
 /** One set of ratings for each column after the first; InvalidInputError if the file has none. */
 function loadNorms(path: string): Norms[] {
-  const [head = '', ...lines] = readFileSync(path, 'utf8').trim().split('\n');
+  const [head = '', ...lines] = readText(path).trim().split('\n');
   const [, ...names] = head.split('\t').map((cell) => cell.trim());
   if (names.length === 0)
     throw new InvalidInputError(
-      `norms: expected a head like "word TAB valence" in ${path}, got "${head.slice(0, 40)}"`,
+      `norms: expected a head like "word TAB valence" in ${path}, got "${shown(head.slice(0, 40))}"`,
     );
   const rows = lines.map((line) => line.split('\t').map((cell) => cell.trim()));
   return names.map((name, k) => ({
@@ -146,7 +147,7 @@ function loadNorms(path: string): Norms[] {
     ratings: new Map(
       rows.flatMap(([word = '', ...cells]): [string, number][] => {
         const value = Number(cells[k] ?? NaN);
-        return cells[k] === '' || Number.isNaN(value) ? [] : [[word.toLowerCase(), value]];
+        return cells[k] === '' || !Number.isFinite(value) ? [] : [[word.toLowerCase(), value]];
       }),
     ),
   }));

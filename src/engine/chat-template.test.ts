@@ -50,3 +50,28 @@ test.each([
   expect(() => formatChat(infoWith(template), messages)).toThrow(InvalidInputError);
   expect(() => formatChat(infoWith(template), messages)).toThrow(toy.info.name);
 });
+
+test('a template that makes gigabytes of a word is refused by the length of what it makes', () => {
+  const doubling = (times: number): string =>
+    `{% set ns = namespace(x='x') %}{% for i in range(${times}) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}`;
+  expect(formatChat(infoWith(doubling(10)), messages)).toHaveLength(1024);
+  for (const times of [24, 29, 60])
+    expect(() => formatChat(infoWith(doubling(times)), messages), String(times)).toThrow(
+      /expected at most 1000136 characters, got 16777216|string length/,
+    );
+});
+
+test('what a template or a name says is shown without what a terminal obeys, and cut', () => {
+  const info = {
+    ...infoWith(`{{ raise_exception("\u{1b}[2J${'x'.repeat(3000)}") }}`),
+    name: 'a\u{7}b',
+  };
+  let message = '';
+  try {
+    formatChat(info, messages);
+  } catch (error) {
+    ({ message } = error as Error);
+  }
+  expect(message).toMatch(/^chat template: a\uFFFDb refused these messages \(\uFFFD\[2Jx+/);
+  expect(message.length).toBeLessThan(600);
+});

@@ -3,7 +3,7 @@ import { createContext, runInContext } from 'node:vm';
 
 import { Template } from '@huggingface/jinja';
 
-import { InvalidInputError } from '../errors.ts';
+import { InvalidInputError, shown } from '../errors.ts';
 import type { Model, ModelInfo } from './engine.ts';
 
 /** One message of a conversation. */
@@ -14,6 +14,10 @@ export interface ChatMessage {
 
 /** Longest template that we render; those in circulation stay below 20,000 characters. */
 const templateLimit = 100_000;
+
+/** Characters that a template may make of a conversation: its messages this often, and as many more of its own. */
+const mostOfMessages = 8;
+const mostOfItsOwn = 1_000_000;
 
 /** Longest time for one rendering, in milliseconds; those in circulation take a few for a long conversation, but a busy machine may keep one waiting. */
 const timeLimit = 5000;
@@ -45,9 +49,11 @@ export function formatChat(
       `chat template: expected at most ${templateLimit} characters, got ${info.chatTemplate.length}`,
     );
   }
+  const given = messages.reduce((sum, { content }) => sum + content.length, 0);
+  const most = mostOfItsOwn + mostOfMessages * given;
   try {
     const { chatTemplate } = info;
-    return withinTime(() =>
+    const text = withinTime(() =>
       new Template(chatTemplate).render({
         messages: messages.map(({ role, content }) => ({ role, content })),
         add_generation_prompt: forReply,
@@ -55,14 +61,17 @@ export function formatChat(
         eos_token: info.eosText,
       }),
     );
+    if (text.length > most)
+      throw new InvalidInputError(`expected at most ${most} characters, got ${text.length}`);
+    return text;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
       throw new InvalidInputError(
-        `chat template: expected that of ${info.name} to end within ${timeLimit / 1000} s, but it goes on`,
+        `chat template: expected that of ${shown(info.name)} to end within ${timeLimit / 1000} s, but it goes on`,
         { hint: 'the file may be damaged or hostile; get it from its maker' },
       );
     throw new InvalidInputError(
-      `chat template: ${info.name} refused these messages (${cause instanceof Error ? cause.message : String(cause)})`,
+      `chat template: ${shown(info.name)} refused these messages (${shown(cause instanceof Error ? cause.message : String(cause))})`,
       {
         cause,
         hint: 'some templates accept no system message, or want user and assistant in turn',

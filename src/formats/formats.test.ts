@@ -260,12 +260,78 @@ test('readJsonLines names the line that is wrong', () => {
   expect(() => readJsonLines(file('s.jsonl', '{"a":"x"}'), schema)).toThrow(/line 1: a: /);
 });
 
+/** A zip file that Python writes by these lines, which see it as `z`. */
+function pythonZip(name: string, lines: readonly string[]): string {
+  const path = join(folder, name);
+  const script = [
+    'import sys,zipfile',
+    "z=zipfile.ZipFile(sys.argv[1],'w')",
+    ...lines,
+    'z.close()',
+  ];
+  execFileSync('python3', ['-W', 'ignore', '-c', script.join('\n'), path]);
+  return path;
+}
+
 test('openZipMember reads stored and deflated members that Python wrote', async () => {
-  const path = join(folder, 'w.whl');
-  const script =
-    "import sys,zipfile\nz=zipfile.ZipFile(sys.argv[1],'w')\nz.writestr('a/b.txt','hello '*500,zipfile.ZIP_DEFLATED)\nz.writestr('c.txt','plain')\nz.close()";
-  execFileSync('python3', ['-c', script, path]);
+  const path = pythonZip('w.whl', [
+    "z.writestr('a/b.txt','hello '*500,zipfile.ZIP_DEFLATED)",
+    "z.writestr('c.txt','plain')",
+    "z.writestr('empty','')",
+    "with z.open('unsized','w',force_zip64=True) as f: f.write(b'later')",
+    "z.comment=b'PK\\x05\\x06 and more of what looks like an end'",
+  ]);
   expect(await streamText(openZipMember(path, 'a/b.txt'))).toBe('hello '.repeat(500));
   expect(await streamText(openZipMember(path, 'c.txt'))).toBe('plain');
+  expect(await streamText(openZipMember(path, 'empty'))).toBe('');
+  expect(await streamText(openZipMember(path, 'unsized'))).toBe('later');
+  expect(await streamText(openZipMember(path, 'c.txt', { most: 5 }))).toBe('plain');
+  expect(() => openZipMember(path, 'c.txt', { most: 4 })).toThrow(
+    /at most 4 bytes of c.txt, got 5/,
+  );
   expect(() => openZipMember(path, 'd.txt')).toThrow(/expected a member d.txt/);
+});
+
+test('openZipMember of a file that lies is a FormatError, before or while it is read', async () => {
+  const path = pythonZip('bomb.whl', ["z.writestr('m','a'*1000000,zipfile.ZIP_DEFLATED)"]);
+  const good = readFileSync(path);
+  const entry = good.indexOf(Buffer.from('PK\x01\x02'));
+  const end = good.indexOf(Buffer.from('PK\x05\x06'));
+  const changed = (change: (bytes: Buffer) => void): string => {
+    const bytes = Buffer.from(good);
+    change(bytes);
+    return file('changed.whl', bytes);
+  };
+  const read = async (from: string): Promise<string> => streamText(openZipMember(from, 'm'));
+  expect((await read(path)).length).toBe(1_000_000);
+  const wrong: readonly (readonly [(bytes: Buffer) => void, RegExp])[] = [
+    // Both headers say less than there is: it ends at the size that was told, not at the disk's.
+    [
+      (b) => void [22, entry + 24].map((at) => b.writeUInt32LE(1000, at)),
+      /1000 bytes of m .* more/,
+    ],
+    [(b) => void [22, entry + 24].map((at) => b.writeUInt32LE(4e9, at)), /at most \d+ bytes/],
+    [(b) => b.writeUInt32LE(1, entry + 16), /checksum 1, got 1000000/],
+    [(b) => b.writeUInt8(b[500]! ^ 0xff, 500), /deflated bytes of m|checksum/],
+    [
+      (b) => void [18, entry + 20].map((at) => b.writeUInt32LE(b.readUInt32LE(at) - 9, at)),
+      /deflated bytes of m/,
+    ],
+    [(b) => b.writeUInt32LE(0xffffffff, entry + 42), /got zip64/],
+    [(b) => b.writeUInt32LE(entry, entry + 42), /the header of m/],
+    [(b) => b.writeUInt16LE(1, entry + 8), /not encrypted/],
+    [(b) => b.writeUInt16LE(12, entry + 10), /got method 12/],
+    [(b) => b.writeUInt16LE(2, end + 8) + b.writeUInt16LE(2, end + 10), /entry 2 of 2, found none/],
+    [(b) => b.writeUInt32LE(end, end + 16), /expected a directory before this/],
+    [(b) => b.write('n', 30), /fits the directory/],
+  ];
+  for (const [change, message] of wrong) {
+    const failure: unknown = await read(changed(change)).catch((error: unknown) => error);
+    expect(failure, String(message)).toBeInstanceOf(FormatError);
+    expect((failure as FormatError).message).toMatch(message);
+  }
+  const twice = pythonZip('twice.whl', ["z.writestr('m','one')", "z.writestr('m','two')"]);
+  await expect(read(twice)).rejects.toThrow(/expected one member m, found two/);
+  await expect(read(folder)).rejects.toThrow(/expected a file/);
+  await expect(read(file('empty.whl', ''))).rejects.toThrow(/found no directory/);
 });

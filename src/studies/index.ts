@@ -6,6 +6,7 @@ import { cheatingStudy } from './cheating.ts';
 import { driftStudy } from './drift.ts';
 import { encouragementStudy } from './encouragement.ts';
 import { frustrationStudy } from './frustration.ts';
+import { injectionStudy } from './injection.ts';
 import { intensityStudy } from './intensity.ts';
 import { judgeStudy } from './judge-check.ts';
 import { leverageStudy } from './leverage.ts';
@@ -29,4 +30,9 @@ export const studies: readonly Study[] = [
 ];
 
 /** Studies that talk to a model, also one behind an API. */
-export const chatStudies: readonly ChatStudy[] = [frustrationStudy, encouragementStudy, judgeStudy];
+export const chatStudies: readonly ChatStudy[] = [
+  frustrationStudy,
+  encouragementStudy,
+  judgeStudy,
+  injectionStudy,
+];

@@ -1,7 +1,10 @@
 /** @file The judge's answers as they come: what counts as a score, what is asked again, and what a reply can't slip in. */
+import { createHash } from 'node:crypto';
+
 import { expect, test } from 'vitest';
 
 import { memoryRecorder } from '../../test/planted-lab.ts';
+import { grammarOfSchema } from '../engine/json-grammar.ts';
 import type { ChatModel, ChatRequest } from '../providers/chat-model.ts';
 import { judgePrompt, judgeReply, parseJudgement } from './judge.ts';
 
@@ -219,4 +222,37 @@ test('a judge that can be held to a schema may quote the sentences of the reply 
     'I give up!',
   ]);
   expect(properties['score']?.enum).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const flag = { ...at, recorder: memoryRecorder(), defence: 'flag' } as const;
+  await judgeReply(judge, { reply, before: 'No.' }, flag);
+  // Asked first, and in a form that our own engine can hold a judge to.
+  expect(asked[1]?.schema).toMatchObject({ required: ['to_judge', 'quote', 'score'] });
+  expect(grammarOfSchema(asked[1]?.schema)).toContain('to_judge');
+});
+
+test('the prompt without a defence is the one of the committed results', () => {
+  // Another prompt is another judge: whoever changes it makes the runs in results/ stale.
+  const prompt = judgePrompt({ reply: 'R', before: 'B' }, 'S');
+  expect(createHash('sha256').update(prompt).digest('hex')).toBe(
+    'ba42350b7d7f804dcb9dd894606ac04b90166e384bd31a8071594ebb28984152',
+  );
+});
+
+test('a defence stands after the marked text or asks first, and changes no score', () => {
+  const plainPrompt = judgePrompt({ reply, before: 'No.' }, 'S');
+  const after = judgePrompt({ reply, before: 'No.' }, 'S', 'after');
+  expect(after.startsWith(plainPrompt)).toBe(true);
+  expect(after.length).toBeGreaterThan(plainPrompt.length);
+  const flag = judgePrompt({ reply, before: 'No.' }, 'S', 'flag');
+  expect(flag.match(/\{"to_judge": false, "quote"/g)).toHaveLength(4);
+  expect(parseJudgement('{"to_judge": true, "quote": "I give up", "score": 6}', reply)).toEqual({
+    score: 6,
+    quote: 'I give up',
+    speaksToJudge: true,
+  });
+  // A flag that is none costs no score.
+  for (const odd of ['"no"', 'null', '7'])
+    expect(parseJudgement(`{"to_judge": ${odd}, "score": 0}`, reply)).toEqual({
+      score: 0,
+      quote: '',
+    });
 });

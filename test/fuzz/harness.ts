@@ -12,12 +12,10 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 
-import { FormatError } from '../../src/errors.ts';
+import { FormatError, InvalidInputError } from '../../src/errors.ts';
 
 const inputs = Number(process.env['LIMBIC_FUZZ'] ?? 700);
 const seed = Number(process.env['LIMBIC_FUZZ_SEED'] ?? 20260131);
-/** Microseconds of processor time that one input may take. */
-const mostTime = 1_000_000;
 /** Bytes that one input may make memory grow by, and the same for each byte of the file. */
 const mostGrowth = { fixed: 64e6, each: 200 };
 /** Characters of a message beyond the path. */
@@ -31,6 +29,10 @@ export interface Reader {
   readonly name: string;
   /** Reads the file and throws what vitest's expect throws if the value breaks the reader's promises. */
   readonly read: (path: string, size: number) => void | Promise<void>;
+  /** Of what comes in no file: it refuses with an InvalidInputError in one sentence. @default false */
+  readonly isNoFile?: boolean;
+  /** Seconds of processor time that one input may take. @default 1 */
+  readonly seconds?: number;
 }
 
 /** A test that reads every file the arbitrary gives. The title says how many, and the seed. */
@@ -61,19 +63,24 @@ function secondsSince(start: NodeJS.CpuUsage): string {
   return ((user + system) / 1e6).toFixed(1);
 }
 
-async function outcome(path: string, size: number, { read }: Reader): Promise<'read' | 'refused'> {
+async function outcome(
+  path: string,
+  size: number,
+  { read, isNoFile = false, seconds = 1 }: Reader,
+): Promise<'read' | 'refused'> {
   const memory = process.memoryUsage();
   const time = process.cpuUsage();
   let result: 'read' | 'refused' = 'read';
   try {
     await read(path, size);
   } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    expectRefusal(error, path, size);
+    if (isNoFile && error instanceof InvalidInputError) expectSentence(error.message, size);
+    else if (error instanceof FormatError) expectRefusal(error, path, size);
+    else throw error;
     result = 'refused';
   }
   const { user, system } = process.cpuUsage(time);
-  assert(user + system < mostTime, `${user + system} microseconds of processor time`);
+  assert(user + system < seconds * 1e6, `${user + system} microseconds of processor time`);
   const now = process.memoryUsage();
   const growth = now.heapUsed + now.arrayBuffers - memory.heapUsed - memory.arrayBuffers;
   assert(growth < mostGrowth.fixed + mostGrowth.each * size, `memory grew by ${growth} bytes`);
@@ -91,4 +98,10 @@ function expectRefusal(
   assert(message.length < path.length + mostWords, `a message of ${message.length} characters`);
   assert(!/[\p{Cc}\p{Cs}]/u.test(message), message);
   assert(Number.isInteger(offset) && offset >= 0 && offset <= size, `offset ${offset}`);
+}
+
+/** A sentence that a terminal can show, and no longer than what was given and some words. */
+function expectSentence(message: string, size: number): void {
+  assert(message.length < size + mostWords, `a message of ${message.length} characters`);
+  assert(!/[\p{Cc}\p{Cs}]/u.test(message), message);
 }

@@ -30,6 +30,7 @@ export const rareChanges = fc.oneof({ arbitrary: fc.constant<Change[]>([]), weig
 
 /** Little-endian parts of a binary file. */
 export const part = {
+  u16: (value: number): Part => number(2, (bytes) => bytes.writeUInt16LE(value)),
   u32: (value: number): Part => number(4, (bytes) => bytes.writeUInt32LE(value)),
   u64: (value: number | bigint): Part =>
     number(8, (bytes) => bytes.writeBigUInt64LE(BigInt(value))),
@@ -79,9 +80,9 @@ type BinaryMutator = (parts: Part[], change: Change, donor: readonly Part[]) => 
 /** An index of something of this length; 0 of nothing. */
 const within = (value: number, length: number): number => (length === 0 ? 0 : value % length);
 
-/** The number that 4 or 8 bytes hold. */
+/** The number that 2, 4 or 8 bytes hold. */
 const littleEndian = (bytes: Buffer): bigint =>
-  bytes.length === 8 ? bytes.readBigUInt64LE() : BigInt(bytes.readUInt32LE());
+  bytes.length === 8 ? bytes.readBigUInt64LE() : BigInt(bytes.readUIntLE(0, bytes.length));
 
 function changeNumber(
   parts: Part[],
