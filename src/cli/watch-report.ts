@@ -38,44 +38,70 @@ export async function reportOf(
   of: Shown,
 ): Promise<{ summary: Summary; shared: SharedConversation }> {
   const { pack, shown } = of;
-  const spreads = new Map(shown.map((name) => [name, new Spread()]));
-  const scales = scaleOf(pack, shown);
+  const scale = scaleOf(pack, shown);
+  const counts = new Counts(scale);
   const ends = new Ends();
-  const conversations = new Set<string>();
-  let [replies, tokens, events] = [0, 0, 0];
+  const names = new Set<string>();
   for await (const { bytes, record } of run.lines(0)) {
     const found = turnOf(record);
     if (found === null) continue;
-    const { conversation, turn } = found;
-    conversations.add(conversation);
-    ends.add({ conversation, turn, bytes });
-    if (turn.role !== 'assistant') continue;
-    replies += 1;
-    events += turn.events?.length ?? 0;
-    tokens += turn.tokens?.length ?? 0;
-    for (const { readouts } of turn.tokens ?? [])
-      for (const [name, spread] of spreads) {
-        const { median = NaN, spread: unit = NaN } = scales[name] ?? {};
-        spread.add(((readouts[name] ?? NaN) - median) / unit);
-      }
+    names.add(found.conversation);
+    ends.add({ ...found, bytes });
+    counts.add(found.turn);
   }
-  const emotions = [...spreads].map(([name, spread]) => ({
-    name,
-    mean: tokens === 0 ? null : spread.mean,
-    p95: tokens === 0 ? null : spread.quantile(0.95),
-  }));
+  const conversations = names.size === 1 ? '1 conversation' : `${names.size} conversations`;
   return {
-    summary: { conversations: conversations.size, replies, tokens, events, emotions },
+    summary: { conversations: names.size, ...counts.summary() },
     shared: {
-      title: `limbic watch, ${conversations.size} ${conversations.size === 1 ? 'conversation' : 'conversations'}${ends.left === 0 ? '' : ', the first and last turns of a long run'}`,
+      title: `limbic watch, ${conversations}${ends.left === 0 ? '' : ', the first and last turns of a long run'}`,
       emotions: [...shown],
       turns: ends.turns(),
       model: pack.modelName,
       layer: pack.bestLayer,
-      scale: scales,
+      scale,
       date: new Date().toISOString(),
     },
   };
+}
+
+/** What is counted of the replies. */
+class Counts {
+  readonly #scale: SharedConversation['scale'];
+  readonly #spreads: ReadonlyMap<string, Spread>;
+  #replies = 0;
+  #tokens = 0;
+  #events = 0;
+
+  constructor(scale: SharedConversation['scale']) {
+    this.#scale = scale;
+    this.#spreads = new Map(Object.keys(scale).map((name) => [name, new Spread()]));
+  }
+
+  add({ role, events = [], tokens = [] }: Turn): void {
+    if (role !== 'assistant') return;
+    this.#replies += 1;
+    this.#events += events.length;
+    this.#tokens += tokens.length;
+    for (const { readouts } of tokens)
+      for (const [name, spread] of this.#spreads) {
+        const { median = NaN, spread: unit = NaN } = this.#scale[name] ?? {};
+        spread.add(((readouts[name] ?? NaN) - median) / unit);
+      }
+  }
+
+  summary(): Omit<Summary, 'conversations'> {
+    const hasTokens = this.#tokens > 0;
+    return {
+      replies: this.#replies,
+      tokens: this.#tokens,
+      events: this.#events,
+      emotions: [...this.#spreads].map(([name, spread]) => ({
+        name,
+        mean: hasTokens ? spread.mean : null,
+        p95: hasTokens ? spread.quantile(0.95) : null,
+      })),
+    };
+  }
 }
 
 /** The first and the last turns of many. */

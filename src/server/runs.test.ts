@@ -147,3 +147,28 @@ test('runs are listed, their reports shown in a sandbox, and ids never reach the
   for (const id of [`${bare.id}/report`, '..%2f..%2fetc%2fpasswd', '20260101-000000-serve-0000'])
     expect((await app.request(`/api/runs/${id}`)).status).toBe(404);
 });
+
+test('a run that grows is read on from where it was, and a part of it can be asked for', async () => {
+  using log = newRun();
+  const app = createApp(deps);
+  const add = (conversation: string, content: string): void =>
+    log.append({ type: 'turn', conversation, role: 'user', content });
+  for (let i = 0; i < 3; i++) add('a', `Turn ${i}`);
+  log.append({ type: 'other', value: 1 });
+  expect(shape(await detail(app, log))).toEqual([['user Turn 0', 'user Turn 1', 'user Turn 2']]);
+  add('b', 'Naïve');
+  add('a', 'Turn 3');
+  const part = async (query: string): Promise<RunDetail> =>
+    runSchema.parse(await (await app.request(`/api/runs/${log.id}?${query}`)).json());
+  const one = await part('conversation=0&turn=2');
+  expect(shape(one)).toEqual([['user Turn 2', 'user Turn 3'], []]);
+  expect(one.total).toEqual({ conversations: 2, turns: 5 });
+  expect(one.conversations).toMatchObject([
+    { name: 'a', index: 0, count: 4, from: 2 },
+    { name: 'b', index: 1, count: 1, from: 0 },
+  ]);
+  expect(shape(await part('conversation=1'))).toEqual([[], ['user Naïve']]);
+  expect(shape(await part('conversation=7&turn=9'))).toEqual([[], []]);
+  for (const query of ['conversation=-1', 'conversation=x', 'turn=1.5'])
+    expect((await app.request(`/api/runs/${log.id}?${query}`)).status).toBe(400);
+});

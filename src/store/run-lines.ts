@@ -71,7 +71,10 @@ export async function* linesOf(path: string, from = 0): AsyncGenerator<RunLine> 
   }
 }
 
-/** The records without their places; see linesOf. @yields each record */
+/**
+ * The records without their places; see linesOf.
+ * @yields each record
+ */
 export async function* eventsOf(path: string): AsyncGenerator {
   for await (const { record } of linesOf(path)) yield record;
 }

@@ -63,8 +63,7 @@ test('a position of a long text reads as it would in its own window alone', asyn
     const own = Int32Array.from([256, ...tokens.slice(start, position + 1)]);
     const [alone] = await wide.project([own], { probes });
     const row = values.slice(position * columns, (position + 1) * columns);
-    for (const [k, value] of [...alone!.slice(-columns)].entries())
-      expect(row[k]).toBeCloseTo(value, 5);
+    for (const [k, value] of alone!.slice(-columns).entries()) expect(row[k]).toBeCloseTo(value, 5);
   }
 });
 
@@ -110,6 +109,6 @@ test('a long conversation is read to where its reply begins', async () => {
   const probes = [makeProbe(pack, pack.emotions, pack.bestLayer)];
   const [last] = await wide.project([Int32Array.from([256, ...tokens.slice(-63)])], { probes });
   const { values } = await wholeOf(reading);
-  for (const [k, value] of [...last!.slice(-pack.emotions.length)].entries())
+  for (const [k, value] of last!.slice(-pack.emotions.length).entries())
     expect(values.at(k - pack.emotions.length)).toBeCloseTo(value, 5);
 });
