@@ -73,6 +73,15 @@ export class Reader {
     if (this.#targets.length === together) this.flush();
   }
 
+  /** Readings of the first `rows` rows of the last decode, [rows, count]. */
+  readAll(rows: number): Float32Array {
+    const readings = new Float32Array(rows * this.count);
+    if (this.count === 0) return readings;
+    for (let row = 0; row < rows; row++) this.read(row, readings, row * this.count);
+    this.flush();
+    return readings;
+  }
+
   /** Writes the readings of all positions that wait. */
   flush(): void {
     const { width } = this.#backend.info;

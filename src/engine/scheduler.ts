@@ -258,9 +258,7 @@ export class Scheduler {
       wantsLogits,
     });
     const { count } = reply.reader;
-    const readings = new Float32Array(tokens.length * count);
-    for (const i of count > 0 ? tokens.keys() : []) reply.reader.read(i, readings, i * count);
-    reply.reader.flush();
+    const readings = reply.reader.readAll(tokens.length);
     if (fed < request.prompt.length) reply.promptReadings.set(readings, fed * count);
     const readingsAt = (i: number): Float32Array => readings.subarray(i * count, (i + 1) * count);
     if (reply.options.reuse && sequence !== null)
