@@ -236,10 +236,15 @@ export class Scheduler {
     }
   }
 
+  /** Before its first stretch, a reply takes over what others have computed of its prompt meanwhile. */
+  #catchUp(reply: Reply): void {
+    if (!reply.options.reuse || reply.fed !== reply.reused || reply.sequence === null) return;
+    reply.takeOver(this.#pool.catchUp(reply.sequence, wantedBy(reply)));
+  }
+
   /** Decodes the next stretch of what a reply was given. */
   #feed(reply: Reply, isPolite: boolean): void {
-    if (reply.options.reuse && reply.fed === reply.reused && reply.sequence !== null)
-      reply.takeOver(this.#pool.catchUp(reply.sequence, wantedBy(reply)));
+    this.#catchUp(reply);
     const { given, request, fed, sequence } = reply;
     // What a thermostat pushed while it was written is pushed by what was read just before.
     const isRegulated = reply.options.thermostat != null && fed >= request.prompt.length;
@@ -260,11 +265,12 @@ export class Scheduler {
     const { count } = reply.reader;
     const readings = reply.reader.readAll(tokens.length);
     if (fed < request.prompt.length) reply.promptReadings.set(readings, fed * count);
-    const readingsAt = (i: number): Float32Array => readings.subarray(i * count, (i + 1) * count);
     if (reply.options.reuse && sequence !== null)
-      for (const [i, token] of tokens.entries())
-        remember(sequence, { token, steering, readings: readingsAt(i) });
-    if (isRegulated) reply.regulate(readingsAt(0));
+      for (const [i, token] of tokens.entries()) {
+        const own = readings.subarray(i * count, (i + 1) * count);
+        remember(sequence, { token, steering, readings: own });
+      }
+    if (isRegulated) reply.regulate(readings);
     reply.fed += tokens.length;
     if (reply.fed === given.length) reply.choose(this.#backend.logits(tokens.length - 1));
   }
