@@ -8,11 +8,11 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 
-import { InvalidInputError, LimbicError, UnavailableError } from '../errors.ts';
+import { InvalidInputError } from '../errors.ts';
+import { partOf, removeDead, writeAll, writeError } from '../formats/whole-file.ts';
 import { runsFolder } from '../store/runs.ts';
 
 /**
@@ -54,14 +54,17 @@ export async function writeWhole(
   pieces: Iterable<string> | AsyncIterable<string>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const part = `${path}.${process.pid}.part`;
+  const part = partOf(path);
   let bytes = 0;
   try {
+    removeDead(path);
     const file = openSync(part, 'w');
     try {
       for await (const piece of pieces) {
         signal?.throwIfAborted();
-        bytes += writeAll(file, Buffer.from(piece));
+        const given = Buffer.from(piece);
+        writeAll(file, given);
+        bytes += given.length;
       }
       fsyncSync(file);
     } finally {
@@ -70,19 +73,8 @@ export async function writeWhole(
     renameSync(part, path);
   } catch (error) {
     rmSync(part, { force: true });
-    const code = (error as NodeJS.ErrnoException).code;
-    if (error instanceof LimbicError || typeof code !== 'string' || !code.startsWith('E'))
-      throw error;
-    throw new UnavailableError(`${path}: expected to write it, got ${code}`, {
-      cause: error,
-      hint: 'name another file with --out',
-    });
+    throw writeError(error, path, 'name another file with --out');
   }
   return bytes;
 }
 
-/** A write may take less than it is given. */
-function writeAll(file: number, bytes: Buffer): number {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
-  return bytes.length;
-}

@@ -1,6 +1,4 @@
 /** @file `limbic read`. */
-import { writeFileSync } from 'node:fs';
-
 import { z } from 'zod';
 
 import { escapeHtml, renderBars, renderTokens } from '../charts/html.ts';
@@ -9,6 +7,7 @@ import { paintToken, signed, signedBar, wantsColour } from '../charts/terminal.t
 import type { ChatMessage } from '../engine/chat-template.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines, readText as readFile } from '../formats/jsonl.ts';
+import { writeWholeFile } from '../formats/whole-file.ts';
 import {
   displayMax,
   paintedTrace,
@@ -114,7 +113,7 @@ export const readCommand: Command = {
     }
     const out = text(context.values, 'html');
     if (out !== undefined) {
-      writeFileSync(out, page(model.info.name, reading, painted, top));
+      writeWholeFile(out, page(model.info.name, reading, painted, top));
       console.error(`wrote ${out}`);
     }
   },
