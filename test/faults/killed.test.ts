@@ -134,7 +134,7 @@ test(
     let id = '';
     const versions = new Set<string>();
     await killAtRandom(few, {
-      whole: { lines: 20, milliseconds: 400 },
+      whole: { lines: 6, milliseconds: 120 },
       begin: (_, kill = { line: 1, delay: 20 }) => start([writer, 'packs', folder], { kill }),
       check: () => {
         // Each throws if its file is not whole.
@@ -145,7 +145,7 @@ test(
       end: () => {},
     });
     await killAtRandom(few, {
-      whole: { lines: 20, milliseconds: 400 },
+      whole: { lines: 6, milliseconds: 120 },
       begin: (_, kill = { line: 1, delay: 20 }) =>
         start([writer, 'pages', `${folder}-pages`, id], { kill }),
       check: () => {

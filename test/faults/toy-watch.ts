@@ -2,10 +2,14 @@
  * @file `limbic watch` on the toy engine, to be killed by a test: `toy-watch.js FOLDER REQUESTS`. The agent that it
  * runs is this program too: `toy-watch.js agent REQUESTS`.
  */
+import { existsSync } from 'node:fs';
+
 import { runCommand } from '../../src/cli/watch.ts';
+import { openToyModel } from '../../src/engine/toy/model.ts';
 import { createApp } from '../../src/server/app.ts';
 import { startServer } from '../../src/server/listen.ts';
 import { createRun } from '../../src/store/runs.ts';
+import { loadPack, writePack } from '../../src/vectors/pack.ts';
 import { openToyLab, plainDeps } from '../toy-server.ts';
 
 const [folder = '', requests = ''] = process.argv.slice(2);
@@ -31,7 +35,12 @@ async function agent(count: number): Promise<void> {
 }
 
 async function watch(): Promise<void> {
-  const { model, pack } = await openToyLab(['happy', 'calm']);
+  // Made by the first of these programs, since all the others are about what comes after.
+  const path = `${folder}.safetensors`;
+  const { model, pack } = existsSync(path)
+    ? { model: openToyModel({ blocks: 6 }), pack: loadPack(path) }
+    : await openToyLab(['happy', 'calm']);
+  if (!existsSync(path)) writePack(path, pack);
   using run = createRun(
     {
       kind: 'watch',

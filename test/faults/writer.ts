@@ -1,4 +1,5 @@
 /** @file Work that writes, to be killed by a test: `writer.js WHAT FOLDER`. It prints a line for each piece of its work. */
+import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -8,9 +9,11 @@ import { captureStories, type Story } from '../../src/capture/stories.ts';
 import { loadWordForms } from '../../src/capture/story-rules.ts';
 import { type Cell, writeStories } from '../../src/capture/story-writer.ts';
 import { writeWhole } from '../../src/cli/out-file.ts';
+import { createProgress } from '../../src/cli/progress.ts';
 import { openToyModel } from '../../src/engine/toy/model.ts';
-import { LimbicError } from '../../src/errors.ts';
+import { ConflictError, LimbicError } from '../../src/errors.ts';
 import { writeControlVector } from '../../src/formats/control-vector.ts';
+import { acquireLock } from '../../src/store/lock.ts';
 import { createRun, openRun, readRun } from '../../src/store/runs.ts';
 import { buildPack } from '../../src/vectors/extract.ts';
 import { defaultReadout, type VectorPack, writePack } from '../../src/vectors/pack.ts';
@@ -138,12 +141,47 @@ async function corpus(): Promise<void> {
   if (missing.length > 0) throw new Error(JSON.stringify(missing[0]));
 }
 
+/** A bar as on a terminal, for three seconds. */
+async function bar(): Promise<void> {
+  process.stderr.isTTY = true;
+  const progress = createProgress('working');
+  for (let step = 0; step <= 30; step++) {
+    progress.update(step / 30);
+    await wait(100);
+  }
+}
+
+/** Begins `more` runs. */
+async function runs(): Promise<void> {
+  for (let i = 0; i < Number(more); i++) createRun(about, folder)[Symbol.dispose]();
+}
+
+/** Takes the locks `lock-0` to `lock-<more>` below the folder, holds those that it gets, and prints their numbers. */
+async function locks(): Promise<void> {
+  console.log('ready');
+  await once(process.stdin, 'data');
+  const got: number[] = [];
+  for (let i = 0; i < Number(more); i++) {
+    try {
+      acquireLock(join(folder, `lock-${i}`), 'a test');
+      got.push(i);
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+    }
+  }
+  console.log(JSON.stringify(got));
+  await once(process.stdin, 'end');
+}
+
 const work: Readonly<Record<string, () => Promise<void>>> = {
   extract,
   packs,
   pages,
   records,
   corpus,
+  bar,
+  runs,
+  locks,
 };
 if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
 try {
