@@ -42,7 +42,7 @@ export function programs<T extends string>(...names: readonly T[]): Record<T, st
       const target = { ssr: `test/faults/${name}.ts`, outDir, emptyOutDir: false };
       await build({ configFile: false, logLevel: 'silent', build: target });
     }
-  });
+  }, 300_000);
   afterAll(() => rmSync(outDir, { recursive: true, force: true }));
   return Object.fromEntries(names.map((name) => [name, `${outDir}/${name}.js`])) as Record<
     T,

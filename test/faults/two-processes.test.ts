@@ -1,6 +1,7 @@
 /** @file Two and more processes on the same run, model, means or lock, and locks whose holder is dead. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
@@ -89,12 +90,11 @@ test('story means that a living process writes are refused to a second, and come
   const folder = (name: string): string => join(home, name);
   const alone = start([writer, 'extract', folder('alone')]);
   expect((await alone.ended).code).toBe(0);
-  const first = start([writer, 'extract', folder('both')]);
+  // At work until it is told to go on.
+  const first = start([writer, 'extract', folder('both'), 'held']);
   await first.begun;
-  // So that it is at work until the second was refused.
-  first.child.kill('SIGSTOP');
   const { code, err } = await start([writer, 'extract', folder('both')]).ended;
-  first.child.kill('SIGCONT');
+  first.child.stdin!.end('go on\n');
   expect(code).toBe(1);
   expect(expectOneSentence(err)).toMatch(/toy\.safetensors\.means: process \d+ is working on it/);
   expect((await first.ended).code).toBe(0);
@@ -105,19 +105,22 @@ test('story means that a living process writes are refused to a second, and come
 }, 300_000);
 
 test('a model that a living process fetches is refused to a second, whose loss does not harm the first', async () => {
-  await using hub = await startHub(1_500_000, () => 'well', 100);
+  await using hub = await startHub(1_500_000, () => 'well');
   const folder = join(home, 'fetch');
   mkdirSync(folder);
-  const fetching = (): Running =>
-    start([limbicProgram, 'fetch', hub.spec], { env: hubEnv(hub, folder), progress: 'err' });
+  const env = { ...hubEnv(hub, folder), LIMBIC_STALL_MS: '600000' };
+  const fetching = (): Running => start([limbicProgram, 'fetch', hub.spec], { env });
+  let open = (): void => {};
+  hub.gate = new Promise((resolve) => {
+    open = resolve;
+  });
   const first = fetching();
-  await first.begun;
-  first.child.kill('SIGSTOP');
+  while (hub.sent === 0) await wait(20);
   const { code, err } = await fetching().ended;
-  first.child.kill('SIGCONT');
+  open();
   expect(code).toBe(1);
   expect(expectOneSentence(err)).toMatch(/a--b--m\.gguf: process \d+ is working on it/);
   expect((await first.ended).code).toBe(0);
   expect(readFileSync(join(folder, 'models', 'a--b--m.gguf')).equals(hub.model)).toBe(true);
-  expect(hub.asked.length).toBeLessThanOrEqual(2);
+  expect(hub.asked).toEqual([0]);
 }, 300_000);

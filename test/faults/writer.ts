@@ -10,6 +10,7 @@ import { loadWordForms } from '../../src/capture/story-rules.ts';
 import { type Cell, writeStories } from '../../src/capture/story-writer.ts';
 import { writeWhole } from '../../src/cli/out-file.ts';
 import { createProgress } from '../../src/cli/progress.ts';
+import type { Model } from '../../src/engine/engine.ts';
 import { openToyModel } from '../../src/engine/toy/model.ts';
 import { ConflictError, LimbicError } from '../../src/errors.ts';
 import { writeControlVector } from '../../src/formats/control-vector.ts';
@@ -32,7 +33,13 @@ const stories: readonly Story[] = Array.from({ length: 192 }, (_, i) => {
 async function extract(): Promise<void> {
   const model = openToyModel({ blocks: 3 });
   const out = join(folder, 'toy.safetensors');
-  const captured = await captureStories(model, stories, {
+  const goOn = more === 'held' ? once(process.stdin, 'data') : null;
+  const capture: Model['capture'] = async (...call) => {
+    const captured = await model.capture(...call);
+    await goOn;
+    return captured;
+  };
+  const captured = await captureStories({ ...model, capture }, stories, {
     from: 5,
     meansPath: `${out}.means`,
     onProgress: (done) => console.log(`${done} stories`),
