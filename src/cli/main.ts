@@ -33,7 +33,8 @@ function refused(error: unknown): unknown {
   const { code = '', syscall = '' } = Object(error) as NodeJS.ErrnoException;
   const isWrite =
     ['EROFS', 'ENOSPC', 'EDQUOT'].includes(code) ||
-    (isReadOnly(error) && ['mkdir', 'rename', 'link', 'unlink', 'write'].includes(syscall));
+    syscall === 'mkdir' ||
+    (isReadOnly(error) && ['rename', 'link', 'unlink', 'write'].includes(syscall));
   return isWrite ? writeError(error) : error;
 }
 

@@ -27,6 +27,8 @@ const refusals: Readonly<Record<string, { readonly words: string; readonly hint:
   EROFS: { words: 'the disk is read-only', hint: denied },
   EACCES: { words: 'no permission', hint: denied },
   EPERM: { words: 'no permission', hint: denied },
+  // Node says so too where folders within folders can't be made on a read-only disk.
+  ENOENT: { words: 'no such folder', hint: 'make it first, or name a place elsewhere' },
   EIO: { words: 'the disk failed', hint: `look after that disk, or ${elsewhere}` },
 };
 

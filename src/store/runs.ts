@@ -187,8 +187,9 @@ export function createRun(about: NewRun, folder: string = runsFolder()): Run {
   mkdirSync(folder, { recursive: true });
   const id = makeFolder(folder, `${stampOf(started)}-${about.kind}`);
   const path = join(folder, id);
-  const release = acquireLock(join(path, 'lock'), `run ${id}`);
+  let release = (): void => {};
   try {
+    release = acquireLock(join(path, 'lock'), `run ${id}`);
     const { kind, title, model, fingerprint, packHash, limbicVersion, parameters } = about;
     const head = { version, id, kind, title, model, fingerprint, packHash, limbicVersion } as const;
     const manifest: RunManifest = { ...head, started, pid: process.pid, parameters };

@@ -185,7 +185,7 @@ test_(
     expect((await study(server, home).ended).code).toBe(0);
     using disk = smallDisk(within, 1_000_000);
     mkdirSync(join(disk.folder, 'runs'));
-    const filler = fill(disk.folder, 20_000);
+    const filler = fill(disk.folder, 12_288);
     const { code, err } = await study(server, disk.folder).ended;
     expect(code).toBe(1);
     expect(err).toContain('limbic: go on with: limbic run --resume ');

@@ -47,7 +47,10 @@ test.skipIf(needsMounts !== '')(
       env: hubEnv(hub, join(empty.folder, 'home')),
     }).ended;
     expect(none.code).toBe(1);
-    expect(expectOneSentence(none.err)).toMatch(refused);
+    // Node has another code for folders within folders.
+    expect(expectOneSentence(none.err)).toMatch(
+      /home\/models: expected to write it, got E[A-Z]+ \(/,
+    );
   },
   300_000,
 );
