@@ -24,7 +24,7 @@ const dialogues = [
     { role: 'assistant', content: answer },
   ],
 }));
-const neutral: readonly NeutralText[] = [
+export const neutral: readonly NeutralText[] = [
   ...dialogues,
   { kind: 'passage', subject: 'trains', text: 'The train leaves at ten past four from track two.' },
 ];

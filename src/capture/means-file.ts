@@ -10,7 +10,6 @@ import {
   readSync,
   statSync,
   truncateSync,
-  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -18,6 +17,8 @@ import { z } from 'zod';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
 import { parsePlainJson } from '../formats/stranger-json.ts';
+import { isReadOnly, writeError, writeWholeFile } from '../formats/whole-file.ts';
+import { acquireLock } from '../store/lock.ts';
 
 /** Layers or first positions, each once. */
 const placesSchema = z
@@ -42,6 +43,7 @@ export interface MeansFile {
   readonly head: MeansHead;
   /** Calls `visit` for each whole record, [starts, layers, width] then [starts, layers]; returns how many. */
   read(visit: (index: number, record: Float32Array) => void): number;
+  /** Throws UnavailableError if the disk refuses them; whole ones that were written stay. */
   append(records: readonly Float32Array[]): void;
 }
 
@@ -63,16 +65,36 @@ export function openMeansFile(path: string, wanted: MeansHead): MeansFile {
   return {
     head,
     read: (visit) => readRecords(path, { offset, size }, visit),
-    append: (records) =>
-      appendFileSync(path, Buffer.concat(records.map((record) => Buffer.from(record.buffer)))),
+    append: (records) => {
+      try {
+        appendFileSync(path, Buffer.concat(records.map((record) => Buffer.from(record.buffer))));
+      } catch (error) {
+        throw writeError(error, path);
+      }
+    },
   };
+}
+
+/**
+ * Keeps other processes from a means file while this one uses it: records have their meaning by their place. Throws
+ * ConflictError while another works on it. Where nothing can be written there is nothing to keep them from.
+ */
+export function holdMeansFile(path: string): Disposable {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return { [Symbol.dispose]: acquireLock(`${path}.lock`, path) };
+  } catch (error) {
+    const { cause = error } = error as Error;
+    if (isReadOnly(cause)) return { [Symbol.dispose]: () => {} };
+    throw writeError(error);
+  }
 }
 
 /** Writes a file without records, whatever was there. */
 function begin(path: string, head: MeansHead): Head {
   const text = `${JSON.stringify(head)}\n`;
   mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
+  writeWholeFile(path, text);
   return { head, offset: Buffer.byteLength(text) };
 }
 

@@ -3,12 +3,15 @@
  * tried again, finished ones kept line by line. A replication of the paper found that stories by the probed
  * model itself give better vectors than those of another.
  */
-import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
+import { writeError } from '../formats/whole-file.ts';
+import { acquireLock } from '../store/lock.ts';
+import { countLines } from '../store/run-lines.ts';
 import { type Story, storySchema } from './stories.ts';
 import { countWords, storyProblems, storyWords, type WordForms } from './story-rules.ts';
 
@@ -46,14 +49,31 @@ export interface WriteResult {
   readonly missing: readonly { readonly cell: Cell; readonly problem: string }[];
 }
 
-/** Fills all cells that the file at `out` lacks. A text that breaks a rule is thrown away and asked for again. */
+/**
+ * Fills all cells that the file at `out` lacks. A text that breaks a rule is thrown away and asked for again. Throws
+ * ConflictError while another process fills it, UnavailableError if the disk refuses a story.
+ */
 export async function writeStories(
   cells: readonly Cell[],
   write: Writer,
   options: WriteOptions,
 ): Promise<WriteResult> {
-  const { out, forms, attempts = 8, batch = 16, seed = 1, signal } = options;
+  const { out } = options;
   mkdirSync(dirname(out), { recursive: true });
+  const release = acquireLock(`${out}.lock`, out);
+  try {
+    return await fill(cells, write, options);
+  } finally {
+    release();
+  }
+}
+
+async function fill(
+  cells: readonly Cell[],
+  write: Writer,
+  { out, forms, attempts = 8, batch = 16, seed = 1, signal, onProgress }: WriteOptions,
+): Promise<WriteResult> {
+  endLastLine(out);
   const before = existsSync(out) ? readJsonLines(out, storySchema) : [];
   const keyOf = ({ emotion, topic }: { emotion: string; topic: string }): string =>
     JSON.stringify([emotion, topic]);
@@ -85,21 +105,38 @@ export async function writeStories(
           problems.set(keyOf(cell), wrong.join('; '));
           continue;
         }
-        appendFileSync(out, `${JSON.stringify(story)}\n`);
+        appendStory(out, story);
         texts.add(story.text);
         done.add(keyOf(cell));
       }
-      options.onProgress?.(
-        cells.filter((cell) => done.has(keyOf(cell))).length,
-        cells.length,
-        tried,
-      );
+      onProgress?.(cells.filter((cell) => done.has(keyOf(cell))).length, cells.length, tried);
     }
   }
   const missing = cells
     .filter((cell) => !done.has(keyOf(cell)))
     .map((cell) => ({ cell, problem: problems.get(keyOf(cell)) ?? 'no text came' }));
   return { written: cells.length - missing.length - resumed, resumed, tried, missing };
+}
+
+/** A last line that a full disk or a power cut tore is cut off; a whole one gets its end. */
+function endLastLine(out: string): void {
+  const { completeBytes, bytes } = countLines(out);
+  if (completeBytes === bytes) return;
+  try {
+    JSON.parse(readFileSync(out).subarray(completeBytes).toString());
+    appendFileSync(out, '\n');
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw writeError(error, out);
+    truncateSync(out, completeBytes);
+  }
+}
+
+function appendStory(out: string, story: Story): void {
+  try {
+    appendFileSync(out, `${JSON.stringify(story)}\n`);
+  } catch (error) {
+    throw writeError(error, out);
+  }
 }
 
 function promptFor({ emotion, subject }: Cell): string {

@@ -1,5 +1,5 @@
 /** @file `limbic atlas`: the geometry of a model's emotion vectors, in the terminal, as JSON, as one page. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { z } from 'zod';
@@ -10,6 +10,7 @@ import type { LensResult } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { FormatError, InvalidInputError, shown } from '../errors.ts';
 import { readText } from '../formats/jsonl.ts';
+import { writeWholeFile } from '../formats/whole-file.ts';
 import { scale } from '../math/vector.ts';
 import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
 import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
@@ -83,7 +84,7 @@ export const atlasCommand: Command = {
     else console.log(describeEmotion(atlas, asked));
     const out = text(values, 'html');
     if (out !== undefined) {
-      writeFileSync(out, renderAtlas(atlas, loadStories(storyFiles(values))));
+      writeWholeFile(out, renderAtlas(atlas, loadStories(storyFiles(values))));
       console.error(`wrote ${out}`);
     }
   },

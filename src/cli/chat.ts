@@ -1,5 +1,4 @@
 /** @file `limbic chat`: a conversation with live readings and steering that can change between turns. */
-import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 
 import { signed, signedBar } from '../charts/terminal.ts';
@@ -7,6 +6,7 @@ import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { GenerateRequest, Steering } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
 import { InvalidInputError, LimbicError } from '../errors.ts';
+import { writeWholeFile } from '../formats/whole-file.ts';
 import {
   buildSteering,
   coherenceLimit,
@@ -154,7 +154,7 @@ class Chat {
       this.#printTop(Number(argument || 8));
     } else if (name === '/save') {
       if (argument === '') throw new InvalidInputError('/save: expected a file name, got none');
-      writeFileSync(
+      writeWholeFile(
         argument,
         this.messages.map((message) => `${JSON.stringify(message)}\n`).join(''),
       );

@@ -1,8 +1,7 @@
 /** @file `limbic demo`, the main job: five short studies on one model, in the terminal and as an offline page. */
-import { writeFileSync } from 'node:fs';
-
 import { paintToken, signed, signedBar, sparkline, wantsColour } from '../charts/terminal.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
+import { writeWholeFile } from '../formats/whole-file.ts';
 import { runAttempts } from '../studies/attempts.ts';
 import { runDanger } from '../studies/danger.ts';
 import { doses, runDose } from '../studies/dose.ts';
@@ -38,7 +37,7 @@ export const demoCommand: Command = {
     await using model = opened;
     const started = performance.now();
     const result = await runAll(model, pack, context.signal, isJson ? null : print);
-    writeFileSync(out, renderDemo(result));
+    writeWholeFile(out, renderDemo(result));
     if (isJson) console.log(JSON.stringify({ ...result, story: undefined }));
     else
       console.log(

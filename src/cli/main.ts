@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** @file The entry of the program: finds the command, maps errors to one sentence and an exit code. */
 import { LimbicError, NotFoundError, type ErrorCode } from '../errors.ts';
+import { isReadOnly, writeError } from '../formats/whole-file.ts';
 import { type Command, helpOf, parseCommandLine } from './command.ts';
 import { commands } from './commands.ts';
 import { limbicVersion } from './version.ts';
@@ -27,12 +28,23 @@ function overview(list: readonly Command[]): string {
   ].join('\n');
 }
 
-function report(error: unknown, debug: boolean): number {
-  if (error instanceof Error && error.name === 'AbortError') {
+/** What a disk refused to take in one sentence, wherever it was met. */
+function refused(error: unknown): unknown {
+  const { code = '', syscall = '' } = Object(error) as NodeJS.ErrnoException;
+  const isWrite =
+    ['EROFS', 'ENOSPC', 'EDQUOT'].includes(code) ||
+    syscall === 'mkdir' ||
+    (isReadOnly(error) && ['rename', 'link', 'unlink', 'write'].includes(syscall));
+  return isWrite ? writeError(error) : error;
+}
+
+function report(thrown: unknown, debug: boolean): number {
+  if (thrown instanceof Error && thrown.name === 'AbortError') {
     console.error('stopped');
     return interrupted;
   }
-  if (debug) console.error(error);
+  if (debug) console.error(thrown);
+  const error = refused(thrown);
   if (error instanceof LimbicError) {
     console.error(`limbic: ${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`);
     return exitCodes[error.code] ?? 1;

@@ -8,11 +8,11 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 
-import { InvalidInputError, LimbicError, UnavailableError } from '../errors.ts';
+import { InvalidInputError } from '../errors.ts';
+import { partOf, removeDead, writeAll, writeError } from '../formats/whole-file.ts';
 import { runsFolder } from '../store/runs.ts';
 
 /**
@@ -54,14 +54,17 @@ export async function writeWhole(
   pieces: Iterable<string> | AsyncIterable<string>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const part = `${path}.${process.pid}.part`;
+  const part = partOf(path);
   let bytes = 0;
   try {
+    removeDead(path);
     const file = openSync(part, 'w');
     try {
       for await (const piece of pieces) {
         signal?.throwIfAborted();
-        bytes += writeAll(file, Buffer.from(piece));
+        const given = Buffer.from(piece);
+        writeAll(file, given);
+        bytes += given.length;
       }
       fsyncSync(file);
     } finally {
@@ -70,29 +73,22 @@ export async function writeWhole(
     renameSync(part, path);
   } catch (error) {
     rmSync(part, { force: true });
-    const code = (error as NodeJS.ErrnoException).code;
-    if (error instanceof LimbicError || typeof code !== 'string' || !code.startsWith('E'))
-      throw error;
-    throw new UnavailableError(`${path}: expected to write it, got ${code}`, {
-      cause: error,
-      hint: 'name another file with --out',
-    });
+    throw writeError(error, path, 'name another file');
   }
   return bytes;
 }
 
-/** Writes the pieces to a file or a device, over what is there. */
+/** Writes the pieces to a file, as `writeWhole` does, or to a device as they come. */
 export async function writePieces(path: string, pieces: AsyncIterable<string>): Promise<void> {
-  const file = openSync(path, 'w');
-  try {
-    for await (const piece of pieces) writeAll(file, Buffer.from(piece));
-  } finally {
-    closeSync(file);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) {
+    await writeWhole(found === undefined ? path : realpathSync(path), pieces);
+    return;
   }
-}
-
-/** A write may take less than it is given. */
-function writeAll(file: number, bytes: Buffer): number {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
-  return bytes.length;
+  const device = openSync(path, 'w');
+  try {
+    for await (const piece of pieces) writeAll(device, Buffer.from(piece));
+  } finally {
+    closeSync(device);
+  }
 }

@@ -14,11 +14,12 @@
  *
  * A layer here is the 0-based block whose output is steered or read, so N = layer for the first two.
  */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
 import { Cursor, padded, text, u32, u64, valueType } from './gguf-bytes.ts';
 import { fromHalf } from './half.ts';
+import { writeWholeFile } from './whole-file.ts';
 
 export interface ControlVector {
   /** What the vector was made for: llama.cpp's architecture or Hugging Face's model type; '' if the file does not say. */
@@ -76,8 +77,7 @@ export function writeControlVector(path: string, vector: ControlVector): void {
   }
   const head = Buffer.concat(header);
   const gap = Buffer.alloc(padded(head.length, defaultAlignment) - head.length);
-  writeFileSync(`${path}.tmp`, Buffer.concat([head, gap, ...data]));
-  renameSync(`${path}.tmp`, path);
+  writeWholeFile(path, head, gap, ...data);
 }
 
 function assertWritable(directions: readonly (readonly [number, Float32Array])[]): void {

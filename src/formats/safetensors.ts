@@ -1,11 +1,12 @@
 /** @file The safetensors format: 8 bytes of header length, a JSON header, raw tensors. F32 and F16 only. */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 import { z } from 'zod';
 
 import { FormatError, InvalidInputError } from '../errors.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { jsonRoom, parsePlainJson } from './stranger-json.ts';
+import { writeWholeFile } from './whole-file.ts';
 
 export interface Tensor {
   readonly shape: readonly number[];
@@ -37,7 +38,7 @@ type Dtype = 'F32' | 'F16';
 
 /**
  * Writes the tensors in the order given; the file appears only when it is whole. With F16, tensors that hold a number
- * beyond 65504 are F32 all the same.
+ * beyond 65504 are F32 all the same. Throws UnavailableError if the disk refuses it.
  */
 export function writeTensors(path: string, file: TensorFile, precision: Dtype): void {
   const header: Record<string, unknown> = { __metadata__: file.metadata };
@@ -54,8 +55,7 @@ export function writeTensors(path: string, file: TensorFile, precision: Dtype): 
   json += ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
-  writeFileSync(`${path}.tmp`, Buffer.concat([length, Buffer.from(json), ...parts]));
-  renameSync(`${path}.tmp`, path);
+  writeWholeFile(path, length, json, ...parts);
 }
 
 function encode(data: Float32Array, dtype: Dtype): Buffer {

@@ -9,6 +9,7 @@ function handClock(): Clock & { readonly move: (milliseconds: number) => Promise
   const sleepers = new Set<{ until: number; wake: () => void }>();
   return {
     now: () => now,
+    elapsed: () => now,
     sleep: (milliseconds, signal) =>
       new Promise((resolve, reject) => {
         const sleeper = { until: now + milliseconds, wake: resolve };

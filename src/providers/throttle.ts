@@ -6,14 +6,17 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 /** Time as the throttle and the retries see it; tests bring their own. */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970: jumps where somebody sets the clock. */
   readonly now: () => number;
+  /** Milliseconds since any moment, that nobody sets. */
+  readonly elapsed: () => number;
   /** Rejects with an AbortError when the signal fires. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   sleep: (milliseconds, signal) => wait(milliseconds, undefined, { signal }),
 };
 
@@ -47,7 +50,8 @@ export class Throttle {
   /** Requests of an earlier epoch were sent before the last halving, and tell nothing about the pace after it. */
   #epoch = 0;
   #goodSinceChange = 0;
-  #pausedUntil = 0;
+  /** By the clock that nobody sets. */
+  #pausedUntil = -Infinity;
   #sleeper: AbortController | null = null;
   readonly #waiting: Waiter[] = [];
 
@@ -100,7 +104,8 @@ export class Throttle {
         if (!isOut) return;
         isOut = false;
         this.#inFlight--;
-        if (pause > 0) this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.now() + pause);
+        if (pause > 0)
+          this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.elapsed() + pause);
         if (epoch === this.#epoch) this.#learn(outcome);
         this.#fill();
       },
@@ -120,7 +125,7 @@ export class Throttle {
 
   #fill(): void {
     if (this.#waiting.length === 0) return;
-    const pause = this.#pausedUntil - this.#clock.now();
+    const pause = this.#pausedUntil - this.#clock.elapsed();
     if (pause > 0) {
       void this.#sleepThenFill(pause);
       return;

@@ -48,7 +48,7 @@ interface ReplyCall {
 
 /** Writes the reply of a plan and returns its last piece; aborting the signal ends it with its reason. */
 export async function writeReply(lab: Lab, plan: ReplyPlan, call: ReplyCall): Promise<ReplyEnd> {
-  const { clock, metrics } = lab;
+  const { metrics } = lab;
   const released = new ReleasedText(plan.request.stop ?? []);
   const watch = new ReplyWatch(lab, plan);
   const describe = (out: Released): Omit<ReplyUpdate, 'events'> => ({
@@ -61,7 +61,7 @@ export async function writeReply(lab: Lab, plan: ReplyPlan, call: ReplyCall): Pr
   const onToken = (token: GeneratedToken): void => {
     if (stopper.signal.aborted) return;
     if (count === 0) {
-      first = clock.now();
+      first = performance.now();
       metrics.observe('limbic_time_to_first_token_seconds', (first - call.since) / 1000);
     }
     count++;
@@ -75,7 +75,7 @@ export async function writeReply(lab: Lab, plan: ReplyPlan, call: ReplyCall): Pr
     if (stopper.signal.aborted && !call.signal.aborted) return null;
     throw error;
   });
-  const seconds = (clock.now() - first) / 1000;
+  const seconds = (performance.now() - first) / 1000;
   if (count > 1 && seconds > 0)
     metrics.observe('limbic_reply_tokens_per_second', (count - 1) / seconds);
   const cachedTokens = result?.reused ?? null;

@@ -10,7 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -28,21 +28,42 @@ export interface DownloadState {
 
 /** Milliseconds to wait for the hub's first answer. */
 const connectTimeoutMs = 5000;
+/** Milliseconds without a byte after which a connection counts as broken; LIMBIC_STALL_MS is another number. */
+const usualStallMs = 30_000;
+
+/** A connection that ended, or stood still, before all bytes were there. */
+class BrokenOff extends Error {
+  override name = 'BrokenOff';
+}
+
+interface Target {
+  /** The file that grows. */
+  readonly part: string;
+  /** Bytes of the whole file; 0 if unknown. */
+  readonly bytes: number;
+}
 
 /**
- * Appends from a web address, going on where the part file ends, and asks again after a broken
- * connection as long as that brings new bytes. Throws UnavailableError if it can't be reached.
+ * Appends from a web address, going on where the part file ends, and asks again after a broken or standing
+ * connection, or one that ended early, as long as that brings new bytes. What comes beyond `bytes` is not written.
+ * Throws UnavailableError if it can't be reached, the system's error if the disk refuses the bytes.
  */
-export async function downloadUrl(url: string, part: string, state: DownloadState): Promise<void> {
+export async function downloadUrl(
+  url: string,
+  { part, bytes }: Target,
+  state: DownloadState,
+): Promise<void> {
   for (;;) {
     const have = sizeOf(part) ?? 0;
     try {
-      await appendUrl(url, part, state);
-      return;
+      await appendUrl(url, { part, bytes }, state);
+      const got = sizeOf(part) ?? 0;
+      if (got >= bytes) return;
+      throw new BrokenOff(`expected ${bytes} bytes, got ${got}`);
     } catch (cause) {
       state.signal?.throwIfAborted();
       // The platform reports a body that broke off as a TypeError; a full disk has another type.
-      if (!(cause instanceof TypeError)) throw cause;
+      if (!(cause instanceof TypeError || cause instanceof BrokenOff)) throw cause;
       if ((sizeOf(part) ?? 0) <= have) {
         throw new UnavailableError(`${new URL(url).host}: ${reasonOf(cause)}`, { cause });
       }
@@ -50,7 +71,11 @@ export async function downloadUrl(url: string, part: string, state: DownloadStat
   }
 }
 
-async function appendUrl(url: string, part: string, state: DownloadState): Promise<void> {
+async function appendUrl(
+  url: string,
+  { part, bytes }: Target,
+  state: DownloadState,
+): Promise<void> {
   state.signal?.throwIfAborted();
   const have = sizeOf(part) ?? 0;
   const token = process.env['HF_TOKEN'];
@@ -58,10 +83,16 @@ async function appendUrl(url: string, part: string, state: DownloadState): Promi
   if (have > 0) headers['range'] = `bytes=${have}-`;
   if (token !== undefined && token !== '') headers['authorization'] = `Bearer ${token}`;
   const connect = new AbortController();
-  const timer = setTimeout(
+  let timer = setTimeout(
     () => connect.abort(new Error(`no answer in ${connectTimeoutMs / 1000} s`)),
     connectTimeoutMs,
   );
+  const stallMs = Number(process.env['LIMBIC_STALL_MS']) || usualStallMs;
+  const expectBytes = (): void => {
+    clearTimeout(timer);
+    const reason = new BrokenOff(`no byte in ${stallMs / 1000} s`);
+    timer = setTimeout(() => connect.abort(reason), stallMs);
+  };
   const stop = (): void => connect.abort(state.signal?.reason);
   state.signal?.addEventListener('abort', stop, { once: true });
   try {
@@ -72,6 +103,7 @@ async function appendUrl(url: string, part: string, state: DownloadState): Promi
       },
     );
     clearTimeout(timer);
+    // All is there, or more than there is.
     if (response.status === 416) return;
     if (!response.ok || response.body === null) {
       throw new UnavailableError(
@@ -79,14 +111,36 @@ async function appendUrl(url: string, part: string, state: DownloadState): Promi
       );
     }
     const resumes = response.status === 206;
+    assertContinues(response, have);
     let done = resumes ? have : 0;
-    const body = Readable.fromWeb(response.body);
-    body.on('data', (chunk: Buffer) => state.onBytes((done += chunk.length)));
-    await pipeline(body, createWriteStream(part, { flags: resumes ? 'a' : 'w' }));
+    const most = bytes === 0 ? Infinity : bytes;
+    const wanted = async function* (body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      expectBytes();
+      for await (const chunk of body) {
+        const taken = chunk.subarray(0, most - done);
+        yield taken;
+        state.onBytes((done += taken.length));
+        if (taken.length < chunk.length) return;
+        expectBytes();
+      }
+    };
+    const file = createWriteStream(part, { flags: resumes ? 'a' : 'w' });
+    await pipeline(Readable.fromWeb(response.body), wanted, file);
   } finally {
     clearTimeout(timer);
+    // What is not wanted any more need not arrive.
+    connect.abort();
     state.signal?.removeEventListener('abort', stop);
   }
+}
+
+/** A part of the file that begins elsewhere would only be found out by the hash, after all bytes. */
+function assertContinues(response: Response, have: number): void {
+  const [, from] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
+  if (response.status !== 206 || from === undefined || Number(from) === have) return;
+  throw new UnavailableError(
+    `${new URL(response.url).host}: expected the bytes from ${have} on, got those from ${from} on`,
+  );
 }
 
 function reasonOf(cause: unknown): string {
@@ -108,6 +162,7 @@ export async function downloadPackages(
   const finished = readJournal(journal);
   const have = finished.at(-1) ?? 0;
   if ((sizeOf(part) ?? 0) < have) finished.length = 0;
+  removeLeft(part);
   for (const source of packages.slice(finished.length)) {
     state.signal?.throwIfAborted();
     const folder = mkdtempSync(`${part}.pip-`);
@@ -133,6 +188,13 @@ export async function downloadPackages(
       rmSync(folder, { recursive: true, force: true });
     }
   }
+}
+
+/** Removes what a killed process had of packages; the lock of the model keeps living ones away. */
+function removeLeft(part: string): void {
+  for (const name of readdirSync(dirname(part)))
+    if (name.startsWith(`${basename(part)}.pip-`))
+      rmSync(join(dirname(part), name), { recursive: true, force: true });
 }
 
 const journalSchema = z.array(z.number().int().nonnegative());

@@ -15,8 +15,9 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-import { FormatError, type LimbicError, UnavailableError } from '../errors.ts';
+import { FormatError, UnavailableError } from '../errors.ts';
 import { readGgufHeader } from '../formats/gguf.ts';
+import { isReadOnly, writeError } from '../formats/whole-file.ts';
 import { modelsFolder, sizeOf } from './cache.ts';
 import { downloadPackages, downloadUrl, type DownloadState } from './download.ts';
 import { acquireLock } from './lock.ts';
@@ -91,9 +92,7 @@ export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): P
     rmSync(`${part}.json`, { force: true });
     return path;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
-      throw noSpace(dirname(path), plan.bytes, error);
-    throw error;
+    throw writeError(error, part);
   } finally {
     release();
   }
@@ -101,13 +100,10 @@ export async function fetchModel(plan: FetchPlan, options: FetchOptions = {}): P
 
 function assertSpace(folder: string, needed: number): void {
   const { bavail, bsize } = statfsSync(folder);
-  if (bavail * bsize < needed) throw noSpace(folder, needed, undefined);
-}
-
-function noSpace(folder: string, needed: number, cause: unknown): LimbicError {
-  return new UnavailableError(
+  if (bavail * bsize >= needed) return;
+  throw new UnavailableError(
     `disk: expected ${Math.ceil(needed / 1e6)} MB free in ${folder}, got less`,
-    { cause, hint: 'free some space or set LIMBIC_HOME to another disk' },
+    { hint: 'free some space or set LIMBIC_HOME to another disk' },
   );
 }
 
@@ -121,7 +117,7 @@ async function download(plan: FetchPlan, part: string, options: FetchOptions): P
   if (plan.bytes > 0 && sizeOf(part) === plan.bytes) return;
   const sources: (() => Promise<void>)[] = [];
   const { url } = plan;
-  if (url !== null) sources.push(() => downloadUrl(url, part, state('hub')));
+  if (url !== null) sources.push(() => downloadUrl(url, { part, bytes: plan.bytes }, state('hub')));
   if (plan.pythonPackages.length > 0) {
     sources.push(() =>
       downloadPackages(plan.pythonPackages, part, {
@@ -182,9 +178,7 @@ async function verify(plan: FetchPlan, part: string, options: FetchOptions): Pro
     writeFileSync(noteOf(part), noteText(part, plan.sha256));
   } catch (error) {
     // A shared cache may be read-only: then the check is made each time.
-    if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      throw error;
-    }
+    if (!isReadOnly(error)) throw error;
   }
 }
 

@@ -15,10 +15,8 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 
@@ -32,9 +30,9 @@ import {
   InvalidInputError,
   LimbicError,
   NotFoundError,
-  UnavailableError,
 } from '../errors.ts';
 import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
+import { writeError, writeWholeFile } from '../formats/whole-file.ts';
 import { limbicHome } from './cache.ts';
 import { acquireLock, holderOf } from './lock.ts';
 import { countLines, eventsOf, linesOf, recordsAt, type RunLine } from './run-lines.ts';
@@ -137,7 +135,7 @@ export class Run implements Disposable {
       appendFileSync(file, line);
     } catch (cause) {
       this.#undo(file);
-      throw notWritten(join(this.path, 'events.jsonl'), cause);
+      throw writeError(cause, join(this.path, 'events.jsonl'));
     }
     this.#bytes += line.length;
     this.#records += 1;
@@ -153,7 +151,7 @@ export class Run implements Disposable {
 
   /** Writes report.html, before or after `finish`; a report that is there is replaced. */
   writeReport(html: string): void {
-    writeWhole(join(this.path, 'report.html'), html);
+    writeWholeFile(join(this.path, 'report.html'), html);
   }
 
   [Symbol.dispose](): void {
@@ -193,8 +191,9 @@ export function createRun(about: NewRun, folder: string = runsFolder()): Run {
   mkdirSync(folder, { recursive: true });
   const id = makeFolder(folder, `${stampOf(started)}-${about.kind}`);
   const path = join(folder, id);
-  const release = acquireLock(join(path, 'lock'), `run ${id}`);
+  let release = (): void => {};
   try {
+    release = acquireLock(join(path, 'lock'), `run ${id}`);
     const { kind, title, model, fingerprint, packHash, limbicVersion, parameters } = about;
     const head = { version, id, kind, title, model, fingerprint, packHash, limbicVersion } as const;
     const manifest: RunManifest = { ...head, started, pid: process.pid, parameters };
@@ -343,23 +342,5 @@ function readWhole(file: string): string {
 }
 
 function writeJson(file: string, value: object): void {
-  writeWhole(file, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-/** Writes a file so that a reader finds the old content or the new, never a part. */
-function writeWhole(file: string, content: string): void {
-  try {
-    writeFileSync(`${file}.part`, content, { flush: true });
-    renameSync(`${file}.part`, file);
-  } catch (cause) {
-    throw notWritten(file, cause);
-  }
-}
-
-function notWritten(file: string, cause: unknown): UnavailableError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
-  return new UnavailableError(`${file}: expected to write it, got ${code}`, {
-    cause,
-    hint: 'make room on that disk or set LIMBIC_HOME to another one',
-  });
+  writeWholeFile(file, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -22,11 +22,16 @@ export interface Listeners {
   readonly onToken?: (token: GeneratedToken) => void;
 }
 
-/** Bytes of the library's standard error that an EngineError quotes at most. */
-const lastWordsLength = 2000;
+/** Characters of the child's standard error that are kept; what a runtime says of memory comes before a long stack. */
+const lastWordsLength = 8000;
+/** Characters of it that an EngineError quotes at most. */
+const quotedLength = 600;
+/** How runtimes, libraries and systems say that there is no memory left. */
+const outOfMemory = /out of memory|bad_alloc|(?:failed|cannot|unable) to allocate/i;
 
 export class HostClient implements AsyncDisposable {
   #options: OpenOptions;
+  readonly #file: string;
   #child: ChildProcess | undefined;
   #opening: Promise<Answer> | undefined;
   #waiting = new Map<number, Waiting>();
@@ -36,8 +41,10 @@ export class HostClient implements AsyncDisposable {
   #sequences: SequenceUse | undefined;
   #closed = false;
 
-  constructor(options: OpenOptions) {
+  /** @param file what runs in the child; it calls answerCalls. @default the host of llama.cpp */
+  constructor(options: OpenOptions, file: string = llamaHost()) {
     this.#options = options;
+    this.#file = file;
   }
 
   /** Process id of the running child, if any: for tests that kill it. */
@@ -92,11 +99,7 @@ export class HostClient implements AsyncDisposable {
   }
 
   #start(): void {
-    // Node 20 cannot run .ts: from the sources (tests) the child is the built host.
-    const own = new URL('./host.js', import.meta.url);
-    const built = new URL('../../../dist/engine/llama/host.js', import.meta.url);
-    const file = import.meta.url.endsWith('.ts') ? built : own;
-    const child = fork(fileURLToPath(file), [], {
+    const child = fork(this.#file, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],
@@ -121,16 +124,7 @@ export class HostClient implements AsyncDisposable {
     this.#child = undefined;
     this.#opening = undefined;
     this.#sequences = undefined;
-    const words = this.#lastWords
-      .trim()
-      .split('\n')
-      .filter((line) => !line.startsWith('load_backend:'))
-      .slice(-4)
-      .join(' | ');
-    const error = new EngineError(
-      `engine: the process that runs the model ended (${how})${words === '' ? '' : `: ${words}`}`,
-      { hint: 'the next call starts it again; run limbic doctor if it ends again' },
-    );
+    const error = ending(how, this.#lastWords);
     for (const waiting of this.#waiting.values())
       waiting.reject(this.#closed ? new DisposedError('the model') : error);
     this.#waiting.clear();
@@ -187,6 +181,33 @@ export class HostClient implements AsyncDisposable {
       else waiting.reject(errorFrom(message, waiting.listeners.signal));
     }
   }
+}
+
+/** What to say of a child that ended, from how it did and its last words. */
+function ending(how: string, lastWords: string): EngineError {
+  const lines = lastWords
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith('load_backend:'));
+  const memory = lines.find((line) => outOfMemory.test(line));
+  const words = (memory ?? lines.slice(-4).join(' | ')).trim().slice(-quotedLength);
+  // A system that runs out of memory kills the largest process without a word.
+  const hasNoMemory = memory !== undefined || how === 'SIGKILL';
+  return new EngineError(
+    `engine: the process that runs the model ended (${how})${words === '' ? '' : `: ${words}`}`,
+    {
+      hint: hasNoMemory
+        ? 'memory may have run out: close other programs, or take a smaller model or context; the next call starts it again'
+        : 'the next call starts it again; run limbic doctor if it ends again',
+    },
+  );
+}
+
+/** Node 20 cannot run .ts: from the sources (tests) the child is the built host. */
+function llamaHost(): string {
+  const own = new URL('./host.js', import.meta.url);
+  const built = new URL('../../../dist/engine/llama/host.js', import.meta.url);
+  return fileURLToPath(import.meta.url.endsWith('.ts') ? built : own);
 }
 
 function errorFrom(

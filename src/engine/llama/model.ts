@@ -66,9 +66,14 @@ export async function openLlamaModel(
     quantisation: parts[0]?.header.quantisation ?? 'unknown',
     path,
   };
+  return modelOf(client, info, opened.selfTest);
+}
+
+/** A model whose calls a child answers; the model owns the client from here on. */
+export function modelOf(client: HostClient, info: ModelInfo, selfTest: number): LlamaModel {
   return {
     info,
-    selfTest: opened.selfTest,
+    selfTest,
     get pid() {
       return client.pid;
     },
