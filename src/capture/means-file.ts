@@ -76,16 +76,30 @@ export function openMeansFile(path: string, wanted: MeansHead): MeansFile {
 }
 
 /**
- * Keeps other processes from a means file while this one uses it: records have their meaning by their place. Throws
- * ConflictError while another works on it. Where nothing can be written there is nothing to keep them from.
+ * Opens a means file as `openMeansFile` does and keeps other processes from it until it is disposed: records have their
+ * meaning by their place. Throws ConflictError while another works on it. Where nothing can be written there is nothing
+ * to keep them from.
  */
-export function holdMeansFile(path: string): Disposable {
+export function holdMeansFile(
+  path: string,
+  wanted: MeansHead,
+): Disposable & { readonly file: MeansFile } {
+  const release = holdPath(path);
+  try {
+    return { file: openMeansFile(path, wanted), [Symbol.dispose]: release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+function holdPath(path: string): () => void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return { [Symbol.dispose]: acquireLock(`${path}.lock`, path) };
+    return acquireLock(`${path}.lock`, path);
   } catch (error) {
     const { cause = error } = error as Error;
-    if (isReadOnly(cause)) return { [Symbol.dispose]: () => {} };
+    if (isReadOnly(cause)) return () => {};
     throw writeError(error);
   }
 }

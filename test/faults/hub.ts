@@ -58,9 +58,12 @@ export async function startHub(
     }
     const how = behaves(asked.length);
     asked.push(Number(from));
-    if (how === 'refuse') return void request.socket.destroy();
-    if (Number(from) >= model.length) return void response.writeHead(416).end();
-    const begin = how === 'from the start' ? 0 : Number(from);
+    if (how === 'refuse') request.socket.destroy();
+    else if (Number(from) >= model.length) response.writeHead(416).end();
+    else await send(response, how, Number(from));
+  };
+  const send = async (response: ServerResponse, how: Behaviour, from: number): Promise<void> => {
+    const begin = how === 'from the start' ? 0 : from;
     const whole = how === 'wrong' ? Buffer.alloc(model.length, 'wrong') : model;
     const rest = whole.subarray(how === 'elsewhere' ? begin + 10 : begin);
     const half = rest.subarray(0, Math.ceil(rest.length / 2));

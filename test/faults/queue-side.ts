@@ -1,2 +1,2 @@
 /** @file Both sides of a queue, as ../queue-process.ts describes them. */
-import '../queue-process.ts';
+export * from '../queue-process.ts';

@@ -82,7 +82,7 @@ test.skipIf(binary === undefined)(
     const workers = [worker(), worker()];
     try {
       await coordinator.begun;
-      const [{ id = '' } = {}] = listRuns(folder);
+      const id = listRuns(folder)[0]?.id ?? '';
       const cells = (): number => readRun(id, folder).records;
       for (let done = 0, next = 3; done < kills; done++) {
         while (cells() < next) await wait(20);

@@ -84,15 +84,14 @@ const page = (version: number): string =>
   `<!-- ${version} -->${'.'.repeat(2_000_000)}<!-- end of ${version} -->`;
 
 async function pages(): Promise<void> {
-  const id = more === '' ? createRun(about, folder).id : more;
-  const run = openOr(id);
+  const run = more === '' ? createRun(about, folder) : openRun(more, folder);
   for (let version = 0; ; version++) {
     run.writeReport(page(version));
     await writeWhole(join(folder, 'page.html'), [
       page(version).slice(0, 1000),
       page(version).slice(1000),
     ]);
-    console.log(id);
+    console.log(run.id);
     await wait(0);
   }
 }
@@ -107,13 +106,10 @@ const about = {
   parameters: {},
 };
 
-function openOr(id: string): ReturnType<typeof openRun> {
-  return openRun(id, folder);
-}
-
 /** Appends numbered records of 2 kB up to `more`, or goes on with the run that is there. */
 async function records(): Promise<void> {
-  const [count = 0, id = ''] = [Number(more), process.argv[5]];
+  const count = Number(more);
+  const id = process.argv[5] ?? '';
   if (id !== '' && readRun(id, folder).status === 'done') return;
   using run = id === '' ? createRun(about, folder) : openRun(id, folder);
   while (run.records < count) {

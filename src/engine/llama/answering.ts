@@ -27,8 +27,8 @@ const received = new ReceivedProbes();
 const aborts = new Map<number, AbortController>();
 
 /** Answers the parent's calls until it is gone. To be called once in a process. */
-export function answerCalls(open: (options: OpenOptions) => OpenedBackend): void {
-  openBackend = open;
+export function answerCalls(opens: (options: OpenOptions) => OpenedBackend): void {
+  openBackend = opens;
   process.on('message', (message: ToHost) => {
     if (message.type === 'abort') {
       aborts.get(message.id)?.abort();
