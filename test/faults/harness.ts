@@ -155,6 +155,7 @@ export async function killAtRandom(
     delay: (random() * milliseconds) / lines,
   });
   for (let [place, done] = [0, 0]; done < kills; place++) {
+    if (place > 10 + 3 * done) throw new Error(`expected kills, got ${place} programs that ended`);
     let last: Ended | null = null;
     while (last === null && done < kills) {
       const ended = await steps.begin(place, moment()).ended;

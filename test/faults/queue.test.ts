@@ -27,7 +27,14 @@ const needsStore =
 const { 'queue-side': side, 'clock-jumps': jumps } = programs('queue-side', 'clock-jumps');
 const home = temporary();
 /** Short, so that a dead worker is noticed within about a second. */
-const timing = JSON.stringify({ poll: 40, look: 50, alive: 500, lock: 900, stalled: 200, retry: 50 });
+const timing = JSON.stringify({
+  poll: 40,
+  look: 50,
+  alive: 500,
+  lock: 900,
+  stalled: 200,
+  retry: 50,
+});
 const kills = killsOf(3);
 const params = { conversations: 8 + 2 * kills, turns: 4 };
 

@@ -23,8 +23,8 @@ import { neutral } from '../toy-server.ts';
 
 const [what = '', folder = '', more = ''] = process.argv.slice(2);
 
-/** A corpus of 16 emotions on 12 topics, in which nothing is meant. */
-const stories: readonly Story[] = Array.from({ length: 192 }, (_, i) => {
+/** A corpus of 16 emotions on 8 topics, in which nothing is meant. */
+const stories: readonly Story[] = Array.from({ length: 128 }, (_, i) => {
   const [emotion, topic] = [`emotion-${i % 16}`, String(Math.floor(i / 16))];
   return { emotion, topic, text: `${emotion} on ${topic}${'.'.repeat(i % 3)}` };
 });
@@ -84,15 +84,14 @@ const page = (version: number): string =>
   `<!-- ${version} -->${'.'.repeat(2_000_000)}<!-- end of ${version} -->`;
 
 async function pages(): Promise<void> {
-  const id = more === '' ? createRun(about, folder).id : more;
-  const run = openOr(id);
+  const run = more === '' ? createRun(about, folder) : openRun(more, folder);
   for (let version = 0; ; version++) {
     run.writeReport(page(version));
     await writeWhole(join(folder, 'page.html'), [
       page(version).slice(0, 1000),
       page(version).slice(1000),
     ]);
-    console.log(id);
+    console.log(run.id);
     await wait(0);
   }
 }
@@ -106,10 +105,6 @@ const about = {
   limbicVersion: '0.0.0',
   parameters: {},
 };
-
-function openOr(id: string): ReturnType<typeof openRun> {
-  return openRun(id, folder);
-}
 
 /** Appends numbered records of 2 kB up to `more`, or goes on with the run that is there. */
 async function records(): Promise<void> {
