@@ -8,7 +8,7 @@ import { killAtRandom, killsOf, seed, temporary, timeFor } from './harness.ts';
 import { answer, outcomeIn, runsIn, study } from './study.ts';
 
 const homes = temporary();
-const kills = killsOf(4);
+const kills = killsOf(3);
 
 test(
   `a study over an API killed ${kills} times (seed ${seed}) comes to the cells and numbers of one that nothing killed, and pays for few twice`,

@@ -91,7 +91,7 @@ test('bytes from elsewhere are not joined, and other bytes are refused by their 
   expectWhole(wrong, other, await fetching(wrong, other).ended);
 }, 60_000);
 
-const few = killsOf(3);
+const few = killsOf(2);
 
 test(
   `a fetch killed ${few} times (seed ${seed}) goes on where it was, and no half file has the model's name`,

@@ -23,8 +23,8 @@ import { neutral } from '../toy-server.ts';
 
 const [what = '', folder = '', more = ''] = process.argv.slice(2);
 
-/** A corpus of 16 emotions on 12 topics, in which nothing is meant. */
-const stories: readonly Story[] = Array.from({ length: 192 }, (_, i) => {
+/** A corpus of 16 emotions on 8 topics, in which nothing is meant. */
+const stories: readonly Story[] = Array.from({ length: 128 }, (_, i) => {
   const [emotion, topic] = [`emotion-${i % 16}`, String(Math.floor(i / 16))];
   return { emotion, topic, text: `${emotion} on ${topic}${'.'.repeat(i % 3)}` };
 });
