@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Captured, Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
-import { holdMeansFile, type MeansHead } from './means-file.ts';
+import { holdMeansFile, type MeansFile, type MeansHead } from './means-file.ts';
 
 export const storySchema = z.object({
   emotion: z.string().min(1),
@@ -115,8 +115,8 @@ export async function captureStoriesFrom(
 ): Promise<StoryMeans[]> {
   const wanted = headOf(model, stories, starts, options);
   const { layers, width } = wanted;
-  using held = options.meansPath === undefined ? null : holdMeansFile(options.meansPath, wanted);
-  const file = held?.file ?? null;
+  using held = holdIfNamed(options.meansPath, wanted);
+  const { file } = held;
   const head = file?.head ?? wanted;
   const { prefix = new Int32Array(0) } = options;
   const tokens = await tokenizeStories(model, stories, prefix);
@@ -142,6 +142,16 @@ export async function captureStoriesFrom(
     options.onProgress?.(start + chunk.length, stories.length);
   }
   return collected.parts.map((part) => ({ stories, layers, width, resumed, ...part }));
+}
+
+/** Nothing is kept of a pass whose options name no file. */
+function holdIfNamed(
+  path: string | undefined,
+  wanted: MeansHead,
+): Disposable & { readonly file: MeansFile | null } {
+  return path === undefined
+    ? { file: null, [Symbol.dispose]: () => {} }
+    : holdMeansFile(path, wanted);
 }
 
 /** What the records of this pass belong to. */
