@@ -20,6 +20,12 @@ import { parsePlainJson } from '../formats/stranger-json.ts';
 import { isReadOnly, writeError, writeWholeFile } from '../formats/whole-file.ts';
 import { acquireLock } from '../store/lock.ts';
 
+/** A means file that no other process works on until it is disposed. */
+export interface HeldMeansFile extends Disposable {
+  /** As openMeansFile. */
+  readonly open: (wanted: MeansHead) => MeansFile;
+}
+
 /** Layers or first positions, each once. */
 const placesSchema = z
   .array(z.number().int().nonnegative())
@@ -79,13 +85,18 @@ export function openMeansFile(path: string, wanted: MeansHead): MeansFile {
  * Keeps other processes from a means file while this one uses it: records have their meaning by their place. Throws
  * ConflictError while another works on it. Where nothing can be written there is nothing to keep them from.
  */
-export function holdMeansFile(path: string): Disposable {
+export function holdMeansFile(path: string): HeldMeansFile {
+  return { open: (wanted) => openMeansFile(path, wanted), [Symbol.dispose]: hold(path) };
+}
+
+/** Takes the lock and returns its release. */
+function hold(path: string): () => void {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return { [Symbol.dispose]: acquireLock(`${path}.lock`, path) };
+    return acquireLock(`${path}.lock`, path);
   } catch (error) {
     const { cause = error } = error as Error;
-    if (isReadOnly(cause)) return { [Symbol.dispose]: () => {} };
+    if (isReadOnly(cause)) return () => {};
     throw writeError(error);
   }
 }

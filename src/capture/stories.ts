@@ -9,7 +9,7 @@ import { z } from 'zod';
 import type { Captured, Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
-import { holdMeansFile, type MeansHead, openMeansFile } from './means-file.ts';
+import { holdMeansFile, type MeansHead } from './means-file.ts';
 
 export const storySchema = z.object({
   emotion: z.string().min(1),
@@ -115,8 +115,8 @@ export async function captureStoriesFrom(
 ): Promise<StoryMeans[]> {
   const wanted = headOf(model, stories, starts, options);
   const { layers, width } = wanted;
-  using _held = options.meansPath === undefined ? null : holdMeansFile(options.meansPath);
-  const file = options.meansPath === undefined ? null : openMeansFile(options.meansPath, wanted);
+  using held = options.meansPath === undefined ? null : holdMeansFile(options.meansPath);
+  const file = held?.open(wanted);
   const head = file?.head ?? wanted;
   const { prefix = new Int32Array(0) } = options;
   const tokens = await tokenizeStories(model, stories, prefix);

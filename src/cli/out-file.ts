@@ -77,4 +77,3 @@ export async function writeWhole(
   }
   return bytes;
 }
-

@@ -28,7 +28,6 @@ import { answer, outcomeIn, runsIn, study } from './study.ts';
 
 const { writer } = programs('writer');
 const within = temporary();
-const test_ = test.skipIf(needsMounts !== '');
 
 /** Leaves so many bytes free. */
 function fill(folder: string, left: number): string {
@@ -38,7 +37,7 @@ function fill(folder: string, left: number): string {
   return path;
 }
 
-test_(
+test.skipIf(needsMounts !== '')(
   `a run on a full disk keeps its whole records, and goes on${needsMounts}`,
   async () => {
     using disk = smallDisk(within, 300_000);
@@ -73,7 +72,7 @@ test_(
   120_000,
 );
 
-test_(
+test.skipIf(needsMounts !== '')(
   `a run that finds no room to begin leaves nothing${needsMounts}`,
   async () => {
     using disk = smallDisk(within, 200_000);
@@ -87,7 +86,7 @@ test_(
   60_000,
 );
 
-test_(
+test.skipIf(needsMounts !== '')(
   `story means and the pack on a full disk are whole or not there, and go on to the same bytes${needsMounts}`,
   async () => {
     const whole = join(within, 'whole');
@@ -123,7 +122,7 @@ test_(
   180_000,
 );
 
-test_(
+test.skipIf(needsMounts !== '')(
   `stories on a full disk are whole lines, and go on to all of them${needsMounts}`,
   async () => {
     using disk = smallDisk(within, 200_000);
@@ -144,7 +143,7 @@ test_(
   120_000,
 );
 
-test_(
+test.skipIf(needsMounts !== '')(
   `a download that fills the disk keeps what came, and goes on there${needsMounts}`,
   async () => {
     using disk = smallDisk(within, 3_000_000);
@@ -177,7 +176,7 @@ test_(
   120_000,
 );
 
-test_(
+test.skipIf(needsMounts !== '')(
   `limbic run on a full disk says what and where, and --resume ends it as if nothing had been${needsMounts}`,
   async () => {
     await using server = await startProviderServer({ answer });

@@ -24,7 +24,10 @@ const binary = ['valkey-server', 'redis-server'].find((name) => {
 const needsStore =
   binary === undefined ? ' (skipped: neither valkey-server nor redis-server is installed)' : '';
 
-const { 'queue-side': side, 'clock-jumps': jumps } = programs('queue-side', 'clock-jumps');
+const { '../queue-process': side, 'clock-jumps': jumps } = programs(
+  '../queue-process',
+  'clock-jumps',
+);
 const home = temporary();
 /** Short, so that a dead worker is noticed within about a second. */
 const timing = JSON.stringify({
@@ -82,7 +85,7 @@ test.skipIf(binary === undefined)(
     const workers = [worker(), worker()];
     try {
       await coordinator.begun;
-      const [{ id = '' } = {}] = listRuns(folder);
+      const id = listRuns(folder)[0]?.id ?? '';
       const cells = (): number => readRun(id, folder).records;
       for (let done = 0, next = 3; done < kills; done++) {
         while (cells() < next) await wait(20);

@@ -108,7 +108,8 @@ const about = {
 
 /** Appends numbered records of 2 kB up to `more`, or goes on with the run that is there. */
 async function records(): Promise<void> {
-  const [count = 0, id = ''] = [Number(more), process.argv[5]];
+  const count = Number(more);
+  const id = process.argv[5] ?? '';
   if (id !== '' && readRun(id, folder).status === 'done') return;
   using run = id === '' ? createRun(about, folder) : openRun(id, folder);
   while (run.records < count) {

@@ -43,14 +43,14 @@ function send(message: FromHost): void {
   process.send?.(message);
 }
 
-function open(options: OpenOptions): { info: Backend['info']; selfTest: number } {
+function openEngine(options: OpenOptions): { info: Backend['info']; selfTest: number } {
   const { backend, selfTest } = openBackend(options);
   engine = { backend, scheduler: new Scheduler(backend) };
   return { info: backend.info, selfTest };
 }
 
 async function perform(id: number, call: Call, signal: AbortSignal): Promise<Answer> {
-  if (call.name === 'open') return open(call.options);
+  if (call.name === 'open') return openEngine(call.options);
   if (engine === undefined) throw new TypeError('the engine host was called before open');
   const { backend, scheduler } = engine;
   const onProgress = (done: number): void => send({ type: 'progress', id, done });
