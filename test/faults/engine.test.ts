@@ -44,7 +44,7 @@ function statOf(pid: number): { state: string; parent: number }[] {
 const bodyOf = (id: number, isStreamed: boolean): object => ({
   user: `client ${id}`,
   stream: isStreamed,
-  max_tokens: 40,
+  max_tokens: 24,
   seed: id,
   messages: [{ role: 'user', content: `Tell me about the number ${id}.` }],
   limbic: { emotions: ['happy'] },
@@ -64,7 +64,7 @@ function contentOf(answer: string): string {
 }
 
 const isLinux = process.platform === 'linux';
-const kills = killsOf(12);
+const kills = killsOf(8);
 
 test.skipIf(!isLinux)(
   `an engine killed ${kills} times (seed ${seed}) under a server: each request ends in a whole answer or a clear error, and nothing is left over`,
@@ -113,9 +113,9 @@ test.skipIf(!isLinux)(
         counts.refused += 1;
       }
     };
-    const isDone = (): boolean => done >= kills;
+    const isOver = (): boolean => done >= kills;
     const client = async (id: number): Promise<void> => {
-      while (!isDone()) await ask(id > 0);
+      while (!isOver()) await ask(id > 0);
     };
     await Promise.all([0, 1, 2].map(client));
     // It lives, and so does the engine.

@@ -36,7 +36,7 @@ export function temporary(): string {
 /** Builds programs of this folder before the tests of a file; gives their paths. */
 export function programs<T extends string>(...names: readonly T[]): Record<T, string> {
   // Of this process alone: another test file must not remove it.
-  const outDir = `dist/faults-${process.pid}-${names.join('-')}`;
+  const outDir = `dist/faults-${process.pid}-${names.map((name) => basename(name)).join('-')}`;
   beforeAll(async () => {
     for (const name of names) {
       const target = { ssr: `test/faults/${name}.ts`, outDir, emptyOutDir: false };
@@ -44,10 +44,9 @@ export function programs<T extends string>(...names: readonly T[]): Record<T, st
     }
   }, 300_000);
   afterAll(() => rmSync(outDir, { recursive: true, force: true }));
-  return Object.fromEntries(names.map((name) => [name, `${outDir}/${name}.js`])) as Record<
-    T,
-    string
-  >;
+  return Object.fromEntries(
+    names.map((name) => [name, `${outDir}/${basename(name)}.js`]),
+  ) as Record<T, string>;
 }
 
 export const limbicProgram = 'dist/cli/main.js';

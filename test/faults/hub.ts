@@ -58,26 +58,14 @@ export async function startHub(
     }
     const how = behaves(asked.length);
     asked.push(Number(from));
-    if (how === 'refuse') request.socket.destroy();
-    else if (Number(from) >= model.length) response.writeHead(416).end();
-    else await send(response, how, Number(from));
-  };
-  const send = async (response: ServerResponse, how: Behaviour, from: number): Promise<void> => {
-    const begin = how === 'from the start' ? 0 : from;
-    const whole = how === 'wrong' ? Buffer.alloc(model.length, 'wrong') : model;
-    const rest = whole.subarray(how === 'elsewhere' ? begin + 10 : begin);
-    const half = rest.subarray(0, Math.ceil(rest.length / 2));
-    const announced = how === 'cut' || how === 'stall' ? { 'content-length': rest.length } : {};
-    const range = `bytes ${model.length - rest.length}-${model.length - 1}/${model.length}`;
-    response.writeHead(begin > 0 ? 206 : 200, {
-      ...announced,
-      ...(begin > 0 ? { 'content-range': range } : {}),
-    });
-    const isHalf = ['cut', 'stall', 'short'].includes(how);
-    await write(response, isHalf ? half : rest, { chunkMs, hub });
+    if (how === 'refuse') return void request.socket.destroy();
+    if (Number(from) >= model.length) return void response.writeHead(416).end();
+    const { rest, headers, status } = partOf(model, Number(from), how);
+    response.writeHead(status, headers);
+    await write(response, rest, { chunkMs, hub });
+    if (how === 'too much') await write(response, Buffer.alloc(50e6), { chunkMs, hub });
     if (how === 'cut') response.destroy();
-    else if (how === 'too much') await write(response, Buffer.alloc(50e6), { chunkMs, hub });
-    else if (how !== 'stall') response.end();
+    else if (how !== 'stall' && how !== 'too much') response.end();
   };
   const server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -91,6 +79,28 @@ export async function startHub(
         server.closeAllConnections();
       }),
   });
+}
+
+interface Part {
+  readonly status: 200 | 206;
+  readonly headers: Readonly<Record<string, string | number>>;
+  /** What is sent of the model. */
+  readonly rest: Buffer;
+}
+
+/** The model from there on, or what the hub makes of it. */
+function partOf(model: Buffer, from: number, how: Behaviour): Part {
+  const begin = how === 'from the start' ? 0 : from + (how === 'elsewhere' ? 10 : 0);
+  const whole = how === 'wrong' ? Buffer.alloc(model.length, 'wrong') : model;
+  const rest = whole.subarray(begin);
+  const isHalf = ['cut', 'stall', 'short'].includes(how);
+  const announced = how === 'cut' || how === 'stall' ? { 'content-length': rest.length } : {};
+  const range = { 'content-range': `bytes ${begin}-${model.length - 1}/${model.length}` };
+  return {
+    status: begin > 0 ? 206 : 200,
+    headers: { ...announced, ...(begin > 0 ? range : {}) },
+    rest: isHalf ? rest.subarray(0, Math.ceil(rest.length / 2)) : rest,
+  };
 }
 
 /** Writes in pieces of 64 KiB with a pause after each, as long as somebody listens. */

@@ -93,7 +93,7 @@ test(
   async () => {
     const folderOf = (place: number): string => join(home, `records-${place}`);
     const idIn = (place: number): string => readdirSync(folderOf(place))[0] ?? '';
-    const count = 1000;
+    const count = 600;
     const begin = (place: number, kill?: Moment): ReturnType<typeof start> => {
       const known = existsSync(folderOf(place)) ? idIn(place) : '';
       return start([writer, 'records', folderOf(place), String(count), known], { kill });
@@ -168,13 +168,13 @@ test(
   `watch killed ${few} times (seed ${seed}) keeps every turn that it wrote, and the agent ends`,
   async () => {
     const folder = join(home, 'watch');
-    const whole = await start([watch, folder, '40']).ended;
+    const whole = await start([watch, folder, '20']).ended;
     expect(whole.code, whole.err).toBe(0);
     const [first = ''] = readdirSync(folder);
-    expect(readRun(first, folder)).toMatchObject({ status: 'done', records: 80, hasReport: true });
+    expect(readRun(first, folder)).toMatchObject({ status: 'done', records: 40, hasReport: true });
     await killAtRandom(few, {
       whole,
-      begin: (_, kill) => start([watch, folder, '40'], { kill }),
+      begin: (_, kill) => start([watch, folder, '20'], { kill }),
       check: async () => {
         const id = listRuns(folder)[0]?.id ?? '';
         const run = readRun(id, folder);
@@ -191,7 +191,7 @@ test(
           Array.from({ length: Math.ceil(turns / 2) }, (_, i) => `Number ${i}. `).join(''),
         );
         // A kill may come right after the end.
-        expect(run.status).toBe(turns === 80 && run.summary !== null ? 'done' : 'interrupted');
+        expect(run.status).toBe(turns === 40 && run.summary !== null ? 'done' : 'interrupted');
       },
       end: (_, ended) => expect(ended.code, ended.err).toBe(0),
     });

@@ -24,7 +24,10 @@ const binary = ['valkey-server', 'redis-server'].find((name) => {
 const needsStore =
   binary === undefined ? ' (skipped: neither valkey-server nor redis-server is installed)' : '';
 
-const { 'queue-side': side, 'clock-jumps': jumps } = programs('queue-side', 'clock-jumps');
+const { '../queue-process': side, 'clock-jumps': jumps } = programs(
+  '../queue-process',
+  'clock-jumps',
+);
 const home = temporary();
 /** Short, so that a dead worker is noticed within about a second. */
 const timing = JSON.stringify({
