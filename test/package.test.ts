@@ -208,6 +208,8 @@ test('limbic demo without its model ends with one sentence', () => {
 test.skipIf(testModel(name) === null)(
   `limbic demo runs whole from the package${needs(name)}`,
   () => {
+    // The commands before may have made the folder.
+    rmSync(join(home, 'models'), { recursive: true, force: true });
     symlinkSync(modelsFolder(), join(home, 'models'));
     const page = join(folder, 'demo.html');
     const { code, out, err } = limbic('demo', '--html', page);
