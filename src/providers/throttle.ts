@@ -104,7 +104,8 @@ export class Throttle {
         if (!isOut) return;
         isOut = false;
         this.#inFlight--;
-        if (pause > 0) this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.elapsed() + pause);
+        if (pause > 0)
+          this.#pausedUntil = Math.max(this.#pausedUntil, this.#clock.elapsed() + pause);
         if (epoch === this.#epoch) this.#learn(outcome);
         this.#fill();
       },
