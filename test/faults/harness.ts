@@ -87,6 +87,12 @@ export interface StartOptions {
   readonly progress?: 'out' | 'err';
 }
 
+/** Those that run: a test that fails may leave some. */
+const children = new Set<ChildProcess>();
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 /** Starts a program of Node without keys of APIs. */
 export function start(args: readonly string[], options: StartOptions = {}): Running {
   const { env = {}, kill, under = [], nodeArgs = [], progress = 'out' } = options;
@@ -98,6 +104,7 @@ export function start(args: readonly string[], options: StartOptions = {}): Runn
     env: { ...Object.fromEntries(outside), NO_COLOR: '1', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  children.add(child);
   let [out, err, first, lines] = ['', '', NaN, 0];
   let timer: NodeJS.Timeout | undefined;
   let begin = (): void => {};
@@ -123,6 +130,7 @@ export function start(args: readonly string[], options: StartOptions = {}): Runn
     child.once('error', reject);
     child.once('close', (code, signal) => {
       clearTimeout(timer);
+      children.delete(child);
       begin();
       resolve({ code, signal, out, err, milliseconds: performance.now() - first, lines });
     });
