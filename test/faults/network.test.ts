@@ -50,7 +50,7 @@ test('a download that is cut, stalls, ends early and begins anew is whole after 
   const [first, second = 0, third = 0, fourth = 0] = hub.asked;
   // Each went on where the one before had ended.
   expect(first).toBe(0);
-  expect(second).toBeGreaterThan(bytes * 0.4);
+  expect(second).toBeGreaterThan(bytes * 0.25);
   expect(third).toBeGreaterThan(second);
   expect(fourth).toBeGreaterThan(third);
 }, 60_000);
