@@ -1,8 +1,8 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -16,17 +16,10 @@ import { openConnection } from '../src/queue/connection.ts';
 import { type QueueOptions, type QueueProgress, runOnQueue } from '../src/queue/coordinator.ts';
 import { startWorker, type WorkerHandle, type WorkerOptions } from '../src/queue/worker.ts';
 import { readRun } from '../src/store/runs.ts';
+import { freePort, startStore, storeBinary } from './redis.ts';
 import { httpLab, talkingStudy } from './talking-study.ts';
 
-const binary = ['valkey-server', 'redis-server'].find((name) => {
-  try {
-    execFileSync(name, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
-if (binary === undefined)
+if (storeBinary === undefined)
   console.warn(
     'test/queue.test.ts is skipped: neither valkey-server nor redis-server is installed',
   );
@@ -49,25 +42,6 @@ let url = '';
 let admin: Redis;
 let folders = 0;
 const workers: (ChildProcess | WorkerHandle)[] = [];
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-async function startStore(port: number): Promise<ChildProcess> {
-  const memory = ['--save', '', '--appendonly', 'no', '--dir', home, '--bind', '127.0.0.1'];
-  const child = spawn(binary ?? '', ['--port', String(port), ...memory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for await (const text of child.stdout as AsyncIterable<Buffer>)
-    if (/ready to accept/i.test(text.toString())) break;
-  return child;
-}
 
 const totalAsked = (): number => [...asked.values()].reduce((sum, count) => sum + count, 0);
 
@@ -143,7 +117,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   throw new Error('it did not happen within 10 s');
 }
 
-describe.skipIf(binary === undefined)('queue', () => {
+describe.skipIf(storeBinary === undefined)('queue', () => {
   beforeAll(async () => {
     const target = { ssr: 'test/queue-process.ts', outDir: 'dist/test' };
     await build({ configFile: false, logLevel: 'silent', build: target });
@@ -161,7 +135,7 @@ describe.skipIf(binary === undefined)('queue', () => {
     provider = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const port = await freePort();
     url = `redis://127.0.0.1:${port}`;
-    store = await startStore(port);
+    store = await startStore(port, home);
     admin = new Redis(port, '127.0.0.1');
     admin.on('error', () => {});
   });
@@ -370,7 +344,7 @@ describe.skipIf(binary === undefined)('queue', () => {
     await until(() => into.cells.size >= 8);
     store.kill('SIGKILL');
     await once(store, 'close');
-    store = await startStore(Number(new URL(url).port));
+    store = await startStore(Number(new URL(url).port), home);
     await going;
     expect(into.cells.size).toBe(12 * 3);
     expect([...into.times.values()].every((times) => times === 1)).toBe(true);
@@ -394,7 +368,7 @@ describe.skipIf(binary === undefined)('queue', () => {
     stop.abort(new DOMException('stopped', 'AbortError'));
     await ended;
     expect(performance.now() - since).toBeLessThan(1000);
-    store = await startStore(Number(new URL(url).port));
+    store = await startStore(Number(new URL(url).port), home);
   });
 
   test('a wrong password is told in one sentence that does not hold it', async () => {

@@ -1,18 +1,9 @@
 /** @file Files that `--out` names: refused before long work where they can't be written, and never half written. */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 
 import { InvalidInputError } from '../errors.ts';
-import { partOf, removeDead, writeAll, writeError } from '../formats/whole-file.ts';
+import { beginWhole, writeAll, writeError } from '../formats/whole-file.ts';
 import { runsFolder } from '../store/runs.ts';
 
 /**
@@ -54,25 +45,17 @@ export async function writeWhole(
   pieces: Iterable<string> | AsyncIterable<string>,
   signal?: AbortSignal,
 ): Promise<number> {
-  const part = partOf(path);
   let bytes = 0;
   try {
-    removeDead(path);
-    const file = openSync(part, 'w');
-    try {
-      for await (const piece of pieces) {
-        signal?.throwIfAborted();
-        const given = Buffer.from(piece);
-        writeAll(file, given);
-        bytes += given.length;
-      }
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+    using part = beginWhole(path);
+    for await (const piece of pieces) {
+      signal?.throwIfAborted();
+      const given = Buffer.from(piece);
+      part.append(given);
+      bytes += given.length;
     }
-    renameSync(part, path);
+    part.end();
   } catch (error) {
-    rmSync(part, { force: true });
     throw writeError(error, path, 'name another file');
   }
   return bytes;

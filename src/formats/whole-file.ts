@@ -71,21 +71,40 @@ export function writeWholeFile(path: string, ...pieces: readonly (string | Uint8
 }
 
 function replace(path: string, pieces: readonly (string | Uint8Array)[]): void {
+  using part = beginWhole(path);
+  for (const piece of pieces) part.append(Buffer.from(piece));
+  part.end();
+}
+
+/** A file that is being written beside the one that it is to replace. */
+interface WholeFile extends Disposable {
+  append(bytes: Uint8Array): void;
+  /** Puts it in its place; without that, disposing leaves what was there. */
+  end(): void;
+}
+
+/** Begins a plain file at `path`; whoever reads there finds what was until it ends. Errors are the system's own. */
+export function beginWhole(path: string): WholeFile {
+  removeDead(path);
   const part = partOf(path);
-  try {
-    removeDead(path);
-    const file = openSync(part, 'w');
-    try {
-      for (const piece of pieces) writeAll(file, Buffer.from(piece));
+  const file = openSync(part, 'w');
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) closeSync(file);
+    isOpen = false;
+  };
+  return {
+    append: (bytes) => writeAll(file, bytes),
+    end: () => {
       fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(part, path);
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw error;
-  }
+      close();
+      renameSync(part, path);
+    },
+    [Symbol.dispose]: () => {
+      close();
+      rmSync(part, { force: true });
+    },
+  };
 }
 
 /** Where this process collects the bytes of a file until they are whole. */

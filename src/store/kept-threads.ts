@@ -1,10 +1,11 @@
 /** @file Remembers how many threads served a model best on this machine, so that it is measured once and runs repeat. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { basename, join } from 'node:path';
 
 import { z } from 'zod';
 
+import { writeWholeFile } from '../formats/whole-file.ts';
 import { limbicHome, sizeOf } from './cache.ts';
 
 const keptSchema = z.record(z.string(), z.number().int().min(1).max(512));
@@ -35,11 +36,9 @@ export function keptThreads(modelPath: string, home: string = limbicHome()): num
 /** Keeps it; where nothing can be written, nothing is kept. */
 export function keepThreads(modelPath: string, threads: number, home: string = limbicHome()): void {
   const text = JSON.stringify({ ...readAll(home), [keyOf(modelPath)]: threads }, null, 2);
-  const part = `${keptFile(home)}.${process.pid}.part`;
   try {
     mkdirSync(home, { recursive: true });
-    writeFileSync(part, `${text}\n`);
-    renameSync(part, keptFile(home));
+    writeWholeFile(keptFile(home), `${text}\n`);
   } catch {
     // A cache that cannot be written costs a second at each start.
   }

@@ -2,6 +2,7 @@
  * @file From the conversations of the frustration study to numbers: what all judged conversations have, the course of
  * the rejected ones, differences of arms on the same items, and a verdict made from them.
  */
+import { signed } from '../charts/terminal.ts';
 import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
@@ -177,7 +178,7 @@ function insideInWords(readings: readonly RejectionReading[]): string[] {
     return [`Inside, ${place}, none of ${readings.length} emotions reads clearly otherwise`];
   const said = clear.map(
     ({ emotion, difference, interval: [low, high], n }) =>
-      `${emotion} ${difference > 0 ? 'higher' : 'lower'}, ${signed(difference)} SD (${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`,
+      `${emotion} ${difference > 0 ? 'higher' : 'lower'}, ${signed(difference, 2)} SD (${low.toFixed(2)} to ${high.toFixed(2)}, n ${n})`,
   );
   return [
     `Inside, ${place}: ${said.join('; ')}; the words of the rejection may do that by themselves`,
@@ -188,8 +189,6 @@ function insideInWords(readings: readonly RejectionReading[]): string[] {
 function isClear({ interval: [low, high], p }: Pick<Contrast, 'interval' | 'p'>): boolean {
   return (low > 0 || high < 0) && p < 0.05;
 }
-
-const signed = (value: number): string => `${value >= 0 ? '+' : ''}${value.toFixed(2)}`;
 
 function rejectedInWords(
   conversations: readonly Conversation[],
@@ -232,7 +231,7 @@ function contrastInWords(
   const { arm, difference, interval, p, n } = contrast;
   const [low, high] = interval;
   const range = Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}, ` : '';
-  const amount = `${signed(difference)} points (${range}n ${n})`;
+  const amount = `${signed(difference, 2)} points (${range}n ${n})`;
   if (!isClear({ interval, p }))
     return `${arm} makes no clear difference to the mean score: ${amount}`;
   const said = `With ${arm} the mean score is ${difference < 0 ? 'lower' : 'higher'}: ${amount}`;

@@ -1,8 +1,7 @@
 /** @file Workers of a queue, killed one after another while everybody's clock jumps. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
@@ -11,18 +10,13 @@ import { expect, test } from 'vitest';
 import { randomFrom } from '../../src/math/random.ts';
 import { listRuns, readRun } from '../../src/store/runs.ts';
 import { cellsOf } from '../../src/studies/recorder.ts';
+import { freePort, startStore, storeBinary } from '../redis.ts';
 import { killsOf, programs, type Running, seed, start, temporary, timeFor } from './harness.ts';
 
-const binary = ['valkey-server', 'redis-server'].find((name) => {
-  try {
-    execFileSync(name, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
 const needsStore =
-  binary === undefined ? ' (skipped: neither valkey-server nor redis-server is installed)' : '';
+  storeBinary === undefined
+    ? ' (skipped: neither valkey-server nor redis-server is installed)'
+    : '';
 
 const { '../queue-process': side, 'clock-jumps': jumps } = programs(
   '../queue-process',
@@ -41,26 +35,7 @@ const timing = JSON.stringify({
 const kills = killsOf(3);
 const params = { conversations: 8 + 2 * kills, turns: 4 };
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-async function startStore(port: number): Promise<ChildProcess> {
-  const memory = ['--save', '', '--appendonly', 'no', '--dir', home, '--bind', '127.0.0.1'];
-  const child = spawn(binary ?? '', ['--port', String(port), ...memory], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for await (const text of child.stdout as AsyncIterable<Buffer>)
-    if (/ready to accept/i.test(text.toString())) break;
-  return child;
-}
-
-test.skipIf(binary === undefined)(
+test.skipIf(storeBinary === undefined)(
   `${kills} workers killed (seed ${seed}) while the clocks of all jump: the run has each cell once${needsStore}`,
   async () => {
     let asked = 0;
@@ -72,7 +47,7 @@ test.skipIf(binary === undefined)(
     }).listen(0, '127.0.0.1');
     await once(provider, 'listening');
     const port = await freePort();
-    const store = await startStore(port);
+    const store = await startStore(port, home);
     const url = `redis://127.0.0.1:${port}`;
     const address = `http://127.0.0.1:${(provider.address() as AddressInfo).port}/`;
     const nodeArgs = ['--import', `./${jumps}`];

@@ -11,14 +11,14 @@ import { capture, project } from '../runner.ts';
 import { generate, Scheduler } from '../scheduler.ts';
 import { score } from '../scoring.ts';
 import { ReceivedProbes } from './kept-probes.ts';
-import type { Answer, Call, FromHost, OpenOptions, ToHost, Tuned } from './protocol.ts';
+import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
 
 /** A backend, and how far its steering was from what it should do. */
 export interface OpenedBackend {
   readonly backend: Backend;
   readonly selfTest: number;
   /** Chooses the number of threads in about so many milliseconds and goes on with it. */
-  readonly tune?: (budget: number) => Tuned;
+  readonly tune?: (budget: number) => number;
 }
 
 let engine: (Omit<OpenedBackend, 'selfTest'> & { scheduler: Scheduler }) | undefined;

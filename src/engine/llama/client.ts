@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { DisposedError, EngineError, type ErrorCode, LimbicError } from '../../errors.ts';
 import type { GeneratedToken, SequenceUse } from '../engine.ts';
 import { SentProbes } from './kept-probes.ts';
-import type { Answer, Call, FromHost, OpenOptions, ToHost, Tuned } from './protocol.ts';
+import type { Answer, Call, FromHost, OpenOptions, ToHost } from './protocol.ts';
 
 interface Waiting {
   readonly resolve: (answer: Answer) => void;
@@ -69,10 +69,10 @@ export class HostClient implements AsyncDisposable {
   }
 
   /** Chooses the number of threads by a measurement; a child that starts later keeps it. */
-  async tune(budget: number): Promise<Tuned> {
-    const tuned = (await this.call({ name: 'tune', budget }, {})) as Tuned;
-    this.#options = { ...this.#options, threads: tuned.threads };
-    return tuned;
+  async tune(budget: number): Promise<number> {
+    const threads = (await this.call({ name: 'tune', budget }, {})) as number;
+    this.#options = { ...this.#options, threads };
+    return threads;
   }
 
   async call(call: Call, listeners: Listeners): Promise<Answer> {

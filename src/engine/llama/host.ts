@@ -24,7 +24,7 @@ answerCalls((options) => {
 });
 
 /** Decodes a token after a short text on each number of threads and goes on with the best. */
-function tune(backend: LlamaBackend, budget: number): ReturnType<typeof chooseThreads> {
+function tune(backend: LlamaBackend, budget: number): number {
   const text = backend.tokenize('The old harbour was quiet that evening, and', true, false);
   const decode = (tokens: Int32Array, from: number): void =>
     backend.decode({
@@ -36,7 +36,7 @@ function tune(backend: LlamaBackend, budget: number): ReturnType<typeof chooseTh
   backend.begin({ layers: [], earlyExit: false });
   decode(text, 0);
   let position = text.length;
-  const chosen = chooseThreads(
+  const { threads: chosen } = chooseThreads(
     threadCandidates(defaultThreads()),
     (threads) => {
       backend.useThreads(threads);
@@ -44,6 +44,6 @@ function tune(backend: LlamaBackend, budget: number): ReturnType<typeof chooseTh
     },
     { budget },
   );
-  backend.useThreads(chosen.threads);
+  backend.useThreads(chosen);
   return chosen;
 }

@@ -20,6 +20,8 @@ export interface NativeLibrary {
   readonly llama: string;
   readonly ggml: string;
   readonly ggmlBase: string;
+  /** The RPC back end; null in the packages from npm. */
+  readonly rpc: string | null;
 }
 
 /** Packages that could serve this machine, best first. */
@@ -67,14 +69,16 @@ function packageRoot(require: NodeJS.Require, name: string): string | undefined 
 
 function describe(folder: string, source: string): NativeLibrary {
   const files = existsSync(folder) ? readdirSync(folder) : [];
-  const pick = (stem: string): string => {
-    const suffix = { darwin: 'dylib', win32: 'dll' }[process.platform as string] ?? 'so';
-    const found = [
+  const suffix = { darwin: 'dylib', win32: 'dll' }[process.platform as string] ?? 'so';
+  const find = (stem: string): string | undefined =>
+    [
       `lib${stem}.${libraryRelease}.${suffix}`,
       `${stem}.${libraryRelease}.${suffix}`,
       `lib${stem}.${suffix}`,
       `${stem}.${suffix}`,
     ].find((file) => files.includes(file));
+  const pick = (stem: string): string => {
+    const found = find(stem);
     if (found === undefined) {
       throw new UnavailableError(
         `native library: expected ${stem} ${libraryRelease} in ${dirname(join(folder, 'x'))}, found ${files.length} other files`,
@@ -83,5 +87,13 @@ function describe(folder: string, source: string): NativeLibrary {
     }
     return join(folder, found);
   };
-  return { source, folder, llama: pick('llama'), ggml: pick('ggml'), ggmlBase: pick('ggml-base') };
+  const rpc = find('ggml-rpc');
+  return {
+    source,
+    folder,
+    llama: pick('llama'),
+    ggml: pick('ggml'),
+    ggmlBase: pick('ggml-base'),
+    rpc: rpc === undefined ? null : join(folder, rpc),
+  };
 }

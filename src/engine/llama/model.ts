@@ -56,8 +56,8 @@ export async function openLlamaModel(
     ...(options.rpcServers === undefined ? {} : { rpcServers: options.rpcServers }),
   });
   const opened = (await client.open()) as Opened;
-  const { threads } =
-    options.threads === 'measured' ? await client.tune(tuningBudget) : opened.info;
+  const threads =
+    options.threads === 'measured' ? await client.tune(tuningBudget) : opened.info.threads;
   const info: ModelInfo = {
     ...opened.info,
     threads,

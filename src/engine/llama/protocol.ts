@@ -16,7 +16,6 @@ import type {
   CallOptions,
 } from '../engine.ts';
 import type { ProbeMessage } from './kept-probes.ts';
-import type { ThreadTrial } from './threads.ts';
 
 /** What cannot travel: functions and signals. */
 type Wire<T> = Omit<T, 'signal' | 'onProgress' | 'onToken'>;
@@ -77,14 +76,9 @@ export interface Opened {
   readonly selfTest: number;
 }
 
-export interface Tuned {
-  readonly threads: number;
-  readonly trials: ThreadTrial[];
-}
-
 export type Answer =
   | Opened
-  | Tuned
+  | number
   | Int32Array
   | string[]
   | Captured[]

@@ -1,15 +1,11 @@
 /** @file Other machines that compute blocks of a model, over llama.cpp's RPC back end (a library that the user built). */
-import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 
 import koffi from 'koffi';
 
 import { EngineError, InvalidInputError, UnavailableError } from '../../errors.ts';
 import type { Binding, Pointer } from './binding.ts';
 import type { NativeLibrary } from './library.ts';
-
-const suffixes: Partial<Record<NodeJS.Platform, string>> = { darwin: 'dylib', win32: 'dll' };
 
 /** `HOST:PORT` each. Throws InvalidInputError for anything else. */
 export function parseServers(given: string): string[] {
@@ -58,14 +54,12 @@ export function addServers(
   library: NativeLibrary,
   servers: readonly string[],
 ): void {
-  const prefix = process.platform === 'win32' ? '' : 'lib';
-  const file = join(library.folder, `${prefix}ggml-rpc.${suffixes[process.platform] ?? 'so'}`);
-  if (!existsSync(file))
+  if (library.rpc === null)
     throw new UnavailableError(
       `--rpc: expected a library with the RPC back end, got ${library.source} without it`,
       { hint: 'reproduce/llama-rpc.sh builds one; pass its folder with --library' },
     );
-  const add = koffi.load(file).func('void* ggml_backend_rpc_add_server(const char*)');
+  const add = koffi.load(library.rpc).func('void* ggml_backend_rpc_add_server(const char*)');
   for (const server of servers) {
     const registered = add(server) as Pointer | null;
     if (registered === null)
