@@ -42,7 +42,8 @@ test(`${long} tokens take as much memory as ${long / 10}, and every one is in th
   const short = await memoryOf(long / 10);
   const whole = await memoryOf(long);
   // The values of all emotions would be 12 MB more, for 100,000 tokens 62 MB; 13 bytes a token are kept, and the text.
-  expect(whole.held - short.held).toBeLessThan(long * 40e-6 + 1);
+  // What the engine of JavaScript itself keeps differs by a megabyte or two from run to run.
+  expect(whole.held - short.held).toBeLessThan(long * 40e-6 + 4);
   // What was thrown away and not yet collected comes on top.
   expect(whole.peak - short.peak).toBeLessThan(40);
   const report = JSON.parse(readFileSync(join(folder, `${long}.json`), 'utf8')) as Report;

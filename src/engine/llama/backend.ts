@@ -217,8 +217,11 @@ export class LlamaBackend implements Backend {
   }
 
   dispose(): void {
-    for (const context of [this.#plain, this.#tapped])
-      if (context !== undefined) this.#binding.freeContext(context.handle);
+    for (const context of [this.#plain, this.#tapped]) {
+      if (context === undefined) continue;
+      this.#binding.freeContext(context.handle);
+      context.tap?.dispose();
+    }
     this.#binding.freeModel(this.#model);
   }
 
@@ -271,12 +274,13 @@ export class LlamaBackend implements Backend {
         { hint: 'try a smaller --context' },
       );
     }
+    tap?.attach(handle);
     const memory = this.#binding.memory(handle) as Pointer;
     return { handle, memory, tap, layerInputs: new Set() };
   }
 
   #tappedContext(): Context {
-    this.#tapped ??= this.#open(new Tap(this.#binding, this.info.width));
+    this.#tapped ??= this.#open(new Tap(this.#binding, this.info));
     return this.#tapped;
   }
 

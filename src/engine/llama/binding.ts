@@ -197,10 +197,15 @@ const signatures = {
   systemInfo: 'const char* llama_print_system_info()',
   setLayerInput: 'void _Z30llama_set_embeddings_layer_inpP13llama_contextjb(void*, uint32, bool)',
   getLayerInput: 'void* _Z30llama_get_embeddings_layer_inpP13llama_contextj(void*, uint32)',
+  scheduler: 'void* _ZNK13llama_context9get_schedEv(void*)',
 } as const;
 
 const baseSignatures = {
   tensorName: 'const char* ggml_get_name(void*)',
+  tensorData: 'void* ggml_get_data(void*)',
+  bufferName: 'const char* ggml_backend_buffer_name(void*)',
+  setEvalCallback:
+    'void ggml_backend_sched_set_eval_callback(void*, LimbicEvalCallback*, void*)',
   tensorGet: 'void ggml_backend_tensor_get(void*, void*, size_t, size_t)',
   deviceDescription: 'const char* ggml_backend_dev_description(void*)',
   deviceType: 'int ggml_backend_dev_type(void*)',

@@ -2,21 +2,39 @@
  * @file Reads the residual stream through llama.cpp's tensor callback (`cb_eval`), on any architecture.
  * The callback is asked once per graph node, thousands of times a pass, so nodes are recognised by
  * their ordinal once a graph of the same shape was seen; names are read only while learning.
+ *
+ * A pass of many positions stops at each layer that is read. A pass of few, as while a model writes, stops nowhere
+ * where `HeldRows` can hold its residuals; and as the library uses a graph again as long as it fits, the callback is
+ * then taken away until the library builds another graph, which brings it back by itself.
  */
 import koffi from 'koffi';
 
 import { EngineError } from '../../errors.ts';
 import type { Binding, Pointer } from './binding.ts';
+import { HeldRows, heldPositions } from './held-rows.ts';
 
 /** Byte offset of `ne[1]` (rows) in ggml_tensor: type, buffer, ne[0] come before it. */
 const rowsOffset = 24;
+
+/** What is known of graphs of one shape. */
+interface Graph {
+  /** Ordinal of a node -> the layer whose residual it is. */
+  readonly layers: Map<number, number>;
+  /** Addresses of residuals seen while learning, to find views of them. */
+  readonly seen: Set<Pointer>;
+  /** Whether residuals of passes of few positions may be held. */
+  canHold: boolean;
+}
 
 export class Tap {
   readonly #binding: Binding;
   readonly #width: number;
   readonly #callback: unknown;
-  /** Graph shape -> ordinal -> layer. */
-  readonly #learned = new Map<string, Map<number, number>>();
+  /** Layers that can be read: 0 to this - 1. */
+  readonly #readable: number;
+  readonly #held: HeldRows;
+  #context: Pointer | undefined;
+  readonly #learned = new Map<string, Graph>();
   /** Rows of this pass, in buffers that are used again for passes of as many tokens. */
   readonly #rows = new Map<number, Float32Array>();
   readonly #buffers = new Map<number, Float32Array>();
@@ -27,13 +45,21 @@ export class Tap {
   /** Layer that was asked about last, and is handed over next. */
   #asked = -1;
   #tokens = 0;
-  #current: Map<number, number> | undefined;
-  #learning: Map<number, number> | undefined;
-  #seen = '';
+  #current: Graph | undefined;
+  #learning: Graph | undefined;
+  #shape = '';
+  /** Whether this pass holds its residuals, and how many of them the callback has pointed at our memory. */
+  #holds = false;
+  #pointed = 0;
+  /** Whether the callback was taken away, since the graph of the last pass does without. */
+  #isAway = false;
 
-  constructor(binding: Binding, width: number) {
+  /** For a model of so many blocks. `attach` tells which context it taps. */
+  constructor(binding: Binding, { blocks, width }: { blocks: number; width: number }) {
     this.#binding = binding;
     this.#width = width;
+    this.#readable = blocks - 1;
+    this.#held = new HeldRows(binding, this.#readable, width);
     this.#callback = koffi.register(
       (tensor: Pointer, ask: boolean): boolean => (ask ? this.#ask(tensor) : this.#take(tensor)),
       'LimbicEvalCallback*',
@@ -42,6 +68,10 @@ export class Tap {
 
   get callback(): unknown {
     return this.#callback;
+  }
+
+  attach(context: Pointer): void {
+    this.#context = context;
   }
 
   plan(layers: readonly number[], earlyExit: boolean): void {
@@ -55,17 +85,25 @@ export class Tap {
     this.#rows.clear();
     this.#tokens = tokens;
     this.#ordinal = 0;
+    this.#pointed = 0;
     // A pass that ends early shows only a part of the graph: learn it for this depth alone.
-    this.#seen = this.#earlyExit ? `${shape}:${this.#deepest}` : shape;
-    this.#current = this.#learned.get(this.#seen);
-    this.#learning = this.#current === undefined ? new Map() : undefined;
+    this.#shape = this.#earlyExit ? `${shape}:${this.#deepest}` : shape;
+    this.#current = this.#learned.get(this.#shape);
+    this.#learning =
+      this.#current === undefined
+        ? { layers: new Map(), seen: new Set(), canHold: !this.#earlyExit }
+        : undefined;
+    this.#holds = this.#current?.canHold === true && tokens <= heldPositions;
+    if (this.#isAway && !this.#holds) this.#setCallback(this.#callback);
   }
 
   /** Call after each decode; keeps what was learned if the pass ran to its end. */
   settle(): void {
-    if (this.#learning !== undefined && this.#learning.size > 0) {
-      this.#learned.set(this.#seen, this.#learning);
+    if (this.#learning !== undefined && this.#learning.layers.size > 0) {
+      this.#learning.seen.clear();
+      this.#learned.set(this.#shape, this.#learning);
     }
+    if (this.#holds) this.#settleHeld();
     for (const layer of this.#wanted) {
       if (!this.#rows.has(layer))
         throw new EngineError(
@@ -80,16 +118,57 @@ export class Tap {
     return rows;
   }
 
+  dispose(): void {
+    this.#held.dispose();
+  }
+
+  #settleHeld(): void {
+    const isNew = this.#ordinal > 0;
+    if (isNew && this.#pointed !== this.#readable) return;
+    for (const layer of this.#wanted) this.#rows.set(layer, this.#held.rows(layer, this.#tokens));
+    if (isNew) this.#setCallback(null);
+  }
+
+  /** Gives the scheduler the callback, or takes it away until the library builds another graph. */
+  #setCallback(callback: unknown): void {
+    const scheduler = this.#binding.scheduler(this.#context);
+    this.#binding.setEvalCallback(scheduler, callback, null);
+    this.#isAway = callback === null;
+  }
+
   #ask(tensor: Pointer): boolean {
     const ordinal = this.#ordinal++;
-    if (this.#current !== undefined) {
-      this.#asked = this.#current.get(ordinal) ?? -1;
-      return this.#wanted.has(this.#asked);
+    if (this.#current === undefined) return this.#learn(tensor, ordinal);
+    this.#asked = this.#current.layers.get(ordinal) ?? -1;
+    if (!this.#holds) return this.#wanted.has(this.#asked);
+    if (this.#asked >= 0 && this.#asked < this.#readable) this.#hold(tensor, this.#asked);
+    return false;
+  }
+
+  #learn(tensor: Pointer, ordinal: number): boolean {
+    const layer = this.#layerOf(tensor);
+    this.#asked = layer;
+    if (this.#learning === undefined) return false;
+    if (layer < 0) {
+      const viewed = this.#learning.canHold ? this.#held.viewed(tensor) : null;
+      if (viewed !== null && this.#learning.seen.has(viewed)) this.#learning.canHold = false;
+      return false;
     }
-    this.#asked = this.#layerOf(tensor);
-    if (this.#asked < 0) return false;
-    this.#learning?.set(ordinal, this.#asked);
-    return this.#wanted.has(this.#asked);
+    this.#learning.layers.set(ordinal, layer);
+    if (layer < this.#readable && this.#learning.canHold) {
+      this.#learning.seen.add(tensor);
+      this.#learning.canHold = this.#held.fits(tensor);
+    }
+    return this.#wanted.has(layer);
+  }
+
+  #hold(tensor: Pointer, layer: number): void {
+    if (!this.#isResidual(tensor, layer)) {
+      this.#learned.delete(this.#shape);
+      return;
+    }
+    this.#held.hold(tensor, layer);
+    this.#pointed += 1;
   }
 
   #layerOf(tensor: Pointer): number {
@@ -103,7 +182,7 @@ export class Tap {
     const isChecked = this.#rows.size === 0 || layer === this.#deepest;
     if (isChecked && !this.#isResidual(tensor, layer)) {
       // A graph of this shape was built differently from the one we learned from: learn it anew.
-      this.#learned.delete(this.#seen);
+      this.#learned.delete(this.#shape);
       return true;
     }
     const count = this.#tokens * this.#width;
