@@ -352,6 +352,50 @@ class TransformerLens(Transformers):
         return out[0, len(work.prompt) :].tolist()
 
 
+class Saklas(Transformers):
+    """saklas: the parts of its sessions that capture, steer and read, on the same model of transformers."""
+
+    does = {
+        "extraction": "its capture of all layers up to two thirds, stopped there; the last token of each text only",
+        "generation": "its hooks for offsets and its capture at each token; the 171 products are ours",
+    }
+
+    def extraction(self):
+        from saklas.core.capture import _capture_all_hidden_states
+
+        torch, work = self.torch, self.work
+        for _part, ids, mask in work.batches(self.size):
+            _capture_all_hidden_states(
+                self.model,
+                self.blocks,
+                torch.from_numpy(ids),
+                attention_mask=torch.from_numpy(mask),
+                pool_index=torch.from_numpy(mask.sum(1) - 1),
+                layer_indices=work.layers,
+            )
+
+    def steer(self):
+        from saklas.core.hooks import install_persistent_offset_hooks
+
+        width = self.directions.shape[1]
+        offsets, handles = install_persistent_offset_hooks(self.blocks, width, "cpu", self.dtype)
+        for layer, step in self.steps.items():
+            offsets[layer].copy_(step)
+        return lambda: [handle.remove() for handle in handles]
+
+    def generation(self):
+        from saklas.core.hooks import HiddenCapture
+
+        layer, capture = self.work.read_layer, HiddenCapture()
+        capture.attach(self.blocks, [layer])
+        try:
+            return self.write(
+                lambda: capture.latest_per_layer()[layer].float() @ self.directions.T
+            )
+        finally:
+            capture.detach()
+
+
 class LlamaCppPython:
     """llama-cpp-python: no residual streams, so only the passes themselves are timed."""
 
@@ -399,6 +443,7 @@ TOOLS = {
     "repeng": Repeng,
     "steering-vectors": SteeringVectors,
     "transformer-lens": TransformerLens,
+    "saklas": Saklas,
     "llama-cpp-python": LlamaCppPython,
 }
 

@@ -204,8 +204,7 @@ const baseSignatures = {
   tensorName: 'const char* ggml_get_name(void*)',
   tensorData: 'void* ggml_get_data(void*)',
   bufferName: 'const char* ggml_backend_buffer_name(void*)',
-  setEvalCallback:
-    'void ggml_backend_sched_set_eval_callback(void*, LimbicEvalCallback*, void*)',
+  setEvalCallback: 'void ggml_backend_sched_set_eval_callback(void*, LimbicEvalCallback*, void*)',
   tensorGet: 'void ggml_backend_tensor_get(void*, void*, size_t, size_t)',
   deviceDescription: 'const char* ggml_backend_dev_description(void*)',
   deviceType: 'int ggml_backend_dev_type(void*)',
