@@ -66,10 +66,7 @@ export interface Backend {
   isEnd(token: number): boolean;
   /** Forgets all sequences and sets what the following decodes read. */
   begin(plan: ReadingPlan): void;
-  /**
-   * Changes what the following decodes read and keeps the sequences: between plans without early exit
-   * that read something, or, where `reading` is no tensor callback, any without early exit.
-   */
+  /** Changes what the following decodes read and keeps the sequences: between plans without early exit. */
   replan(layers: readonly number[]): void;
   decode(batch: Batch): void;
   /** Logits after the batch's token i, [vocabulary]; a view that the next decode overwrites. */

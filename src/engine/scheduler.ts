@@ -144,7 +144,7 @@ export class Scheduler {
     if (head?.kind !== 'reply') return false;
     const { reply } = head;
     try {
-      if (!this.#planFor(reply)) return false;
+      this.#planFor(reply);
       const acquired = this.#pool.acquire(wantedBy(reply));
       if (acquired === null) return false;
       reply.begin(acquired.sequence, acquired.reused);
@@ -157,26 +157,21 @@ export class Scheduler {
     return true;
   }
 
-  /** Makes the backend read what the reply and the living ones want; false if it must wait for them. */
-  #planFor({ reader, options }: Reply): boolean {
-    const { info } = this.#backend;
-    const taps = (layers: readonly number[]): boolean =>
-      info.reading === 'tensor-callback' && layers.length > 0;
+  /** Makes the backend read what the reply and the living ones want. */
+  #planFor({ reader, options }: Reply): void {
     const union = new Set(this.#live.flatMap(({ reply }) => reply.reader.layers));
     for (const layer of reader.layers) union.add(layer);
     const layers = [...union].toSorted((a, b) => a - b);
     // Where in the cache a sequence lies changes how quantised kernels round, so a reply that must not
     // depend on what was before it begins with an empty one.
     const startsAnew = this.#live.length === 0 && options.reuse !== true;
-    if (this.#layers === null || startsAnew || taps(this.#layers) !== taps(layers)) {
-      if (this.#live.length > 0) return false;
+    if (this.#layers === null || startsAnew) {
       this.#reset();
       this.#backend.begin({ layers, earlyExit: false });
     } else if (layers.join() !== this.#layers.join()) {
       this.#backend.replan(layers);
     }
     this.#layers = layers;
-    return true;
   }
 
   #step(): void {

@@ -1,10 +1,10 @@
 /**
  * @file The llama.cpp backend: runs inside the engine's child process and owns all native memory.
  *
- * Two contexts share one copy of the weights. `plain` has no tensor callback and serves generation;
- * on architectures on the allow-list it also reads residuals through the layer-input call at no
- * measurable cost. `tapped` serves early exit, and reading elsewhere. Each is made on first need, since its cache of
- * keys and values is memory from then on: 48 MB for 4096 positions of a model of 0.5B.
+ * On architectures on the allow-list a `plain` context without a tensor callback serves all but early exit, and reads
+ * residuals through the layer-input call at no measurable cost. The `tapped` context serves early exit there, and
+ * everything elsewhere (tap.ts). Both share the weights; each is made on first need, since its cache of keys and
+ * values is memory from then on: 48 MB for 4096 positions of a model of 0.5B.
  */
 import { EngineError, InvalidInputError, ShapeError } from '../../errors.ts';
 import type { Backend, BackendInfo, Batch, GrammarState, ReadingPlan } from '../backend.ts';
@@ -123,22 +123,22 @@ export class LlamaBackend implements Backend {
   }
 
   begin(plan: ReadingPlan): void {
-    const needsTap =
-      plan.earlyExit || (plan.layers.length > 0 && this.info.reading === 'tensor-callback');
+    const needsTap = plan.earlyExit || this.info.reading === 'tensor-callback';
     this.#active = needsTap ? this.#tappedContext() : this.#plainContext();
-    this.#plan = plan;
-    this.#active.tap?.plan(plan.layers, plan.earlyExit);
-    if (!needsTap && this.info.reading === 'layer-input')
-      this.#wantInputs(this.#active, plan.layers);
+    this.#planFor(plan);
     this.#applySteering();
     this.#binding.memoryClear(this.#active.memory, false);
   }
 
   replan(layers: readonly number[]): void {
-    this.#plan = { layers, earlyExit: false };
-    this.#active.tap?.plan(layers, false);
-    if (this.#active === this.#plain && this.info.reading === 'layer-input')
-      this.#wantInputs(this.#active, layers);
+    this.#planFor({ layers, earlyExit: false });
+  }
+
+  #planFor(plan: ReadingPlan): void {
+    const { tap } = this.#active;
+    this.#plan = plan;
+    if (tap === null) this.#wantInputs(this.#active, plan.layers);
+    else tap.plan(plan.layers, plan.earlyExit);
   }
 
   decode(batch: Batch): void {

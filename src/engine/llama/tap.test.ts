@@ -38,7 +38,7 @@ function open(path: string): LlamaBackend {
   return backend;
 }
 
-/** A position for each of so many sequences. */
+/** A position for each of so many sequences, at most 20. */
 function step(at: number, sequences: number, wantsLogits = 1): Batch {
   const indices = Array.from({ length: sequences }, (_, i) => i);
   return {
@@ -90,6 +90,23 @@ describe.each(models)('$title', ({ path }) => {
     const [held, stopped] = [false, true].map((stops) => residuals(batches, { stops }));
     for (const [at, count] of counts.entries())
       expect(held![at], `pass ${at} of ${count} sequences`).toEqual(stopped![at]);
+  });
+
+  skipped('when reading begins, ends and begins again among replies of two lengths', () => {
+    const reads = [0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1];
+    const counts = [1, 1, 1, 1, 1, 20, 20, 20, 1, 1, 1];
+    const batches = counts.map((count, at) => step(at, count));
+    const stopped = residuals(batches, { stops: true });
+    const backend = opened!;
+    const layers = Array.from({ length: backend.info.blocks - 1 }, (_, layer) => layer);
+    backend.begin({ layers: [], earlyExit: false });
+    for (const [at, batch] of batches.entries()) {
+      backend.replan(reads[at] === 1 ? layers : []);
+      backend.decode(batch);
+      if (reads[at] === 0) continue;
+      const rows = layers.map((layer) => backend.residual(layer));
+      expect(rows, `pass ${at}`).toEqual(stopped[at]);
+    }
   });
 
   skipped('under steering, and after it changed', () => {

@@ -51,6 +51,8 @@ export class Tap {
   /** Whether this pass holds its residuals, and how many of them the callback has pointed at our memory. */
   #holds = false;
   #pointed = 0;
+  /** Whether the graph that the library has now computes its residuals into our memory. */
+  #isPointed = false;
   /** Whether the callback was taken away, since the graph of the last pass does without. */
   #isAway = false;
 
@@ -94,7 +96,9 @@ export class Tap {
         ? { layers: new Map(), seen: new Set(), canHold: !this.#earlyExit }
         : undefined;
     this.#holds = this.#current?.canHold === true && tokens <= heldPositions;
-    if (this.#isAway && !this.#holds) this.#setCallback(this.#callback);
+    const isAsked = this.#holds ? !this.#isPointed : this.#wanted.size > 0;
+    if (this.#isAway && (isAsked || this.#learning !== undefined))
+      this.#setCallback(this.#callback);
   }
 
   /** Call after each decode; keeps what was learned if the pass ran to its end. */
@@ -103,7 +107,7 @@ export class Tap {
       this.#learning.seen.clear();
       this.#learned.set(this.#shape, this.#learning);
     }
-    if (this.#holds) this.#settleHeld();
+    this.#settleGraph();
     for (const layer of this.#wanted) {
       if (!this.#rows.has(layer))
         throw new EngineError(
@@ -122,11 +126,18 @@ export class Tap {
     this.#held.dispose();
   }
 
-  #settleHeld(): void {
-    const isNew = this.#ordinal > 0;
-    if (isNew && this.#pointed !== this.#readable) return;
-    for (const layer of this.#wanted) this.#rows.set(layer, this.#held.rows(layer, this.#tokens));
-    if (isNew) this.#setCallback(null);
+  /** Takes the rows of a pass that held them, and the callback from a graph that needs none. */
+  #settleGraph(): void {
+    // The library gives every new graph the callback.
+    const wasAsked = this.#ordinal > 0;
+    if (wasAsked) {
+      this.#isAway = false;
+      this.#isPointed = this.#holds && this.#pointed === this.#readable;
+    }
+    if (this.#holds && this.#isPointed)
+      for (const layer of this.#wanted) this.#rows.set(layer, this.#held.rows(layer, this.#tokens));
+    const needsNothing = this.#holds ? this.#isPointed : this.#wanted.size === 0;
+    if (wasAsked && needsNothing && this.#learning === undefined) this.#setCallback(null);
   }
 
   /** Gives the scheduler the callback, or takes it away until the library builds another graph. */
