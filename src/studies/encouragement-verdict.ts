@@ -2,6 +2,7 @@
  * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
  * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
  */
+import { signed } from '../charts/terminal.ts';
 import { holm } from '../math/paired.ts';
 import { amongP } from './claims.ts';
 import {
@@ -135,7 +136,7 @@ function amountOf(
 ): string {
   const number = (value: number): string => (factor * value).toFixed(digits);
   const range = interval.every(Number.isFinite) ? `${interval.map(number).join(' to ')}, ` : '';
-  return `${difference > 0 ? '+' : ''}${number(difference)} ${unit} (${range}n ${n})`;
+  return `${signed(factor * difference, digits)} ${unit} (${range}n ${n})`;
 }
 
 const nameOf = (base: string): string => (base === 'none' ? 'no sentence' : 'the demand');

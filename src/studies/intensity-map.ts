@@ -4,6 +4,7 @@
  */
 import { renderHeatMap } from '../charts/heat-map.ts';
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Probe } from '../engine/engine.ts';
 import { mean, quantile } from '../math/stats.ts';
@@ -156,8 +157,7 @@ export function mapSection(
       max,
     });
   const end = ({ values: table }: DifferenceMap): string => {
-    const value = table[layers.indexOf(bestLayer)]?.at(-1) ?? NaN;
-    return `${value > 0 ? '+' : ''}${value.toFixed(4)}`;
+    return signed(table[layers.indexOf(bestLayer)]?.at(-1) ?? NaN, 4);
   };
   const rounding = Math.max(...[message, twin].map(beforeNumber));
   return {
