@@ -55,8 +55,8 @@ export async function askToGoOn({
       ? 'work of more than 5 minutes'
       : `work of up to $${dollars.toFixed(2)} and ${Math.round(seconds / 60)} minutes`;
   if (!process.stdin.isTTY)
-    throw new InvalidInputError(`run: expected --yes for ${what}`, {
-      hint: 'or --quick for a small version',
+    throw new InvalidInputError(`--yes: expected it for ${what}, got no terminal to ask at`, {
+      hint: '--yes starts it at once; --quick of a study is a small version',
     });
   const answer = await answerTo('go on? [y/N] ', { input: process.stdin, output: process.stderr });
   if (!/^y(es)?$/i.test(answer.trim())) throw new DOMException('stopped', 'AbortError');

@@ -4,7 +4,7 @@
  */
 import { signed } from '../charts/terminal.ts';
 import { holm } from '../math/paired.ts';
-import { amongP } from './claims.ts';
+import { besideControls } from './claims.ts';
 import {
   attemptContrasts,
   type Contrast,
@@ -303,14 +303,8 @@ function besideRandom(
 ): string {
   if (controls.length === 0) return 'without a random direction to compare with';
   const sizes = controls.map((control) => control.difference);
-  const most = largestOf(controls);
-  const word =
-    Math.abs(difference) <= most
-      ? 'but no more than'
-      : amongP(difference, sizes) < 0.05 / asked
-        ? 'beyond'
-        : 'but not clearly beyond';
-  return `${word} the ${controls.length} random directions (${amount(most)})`;
+  const word = besideControls(difference, sizes, asked);
+  return `${word} the ${controls.length} random directions (${amount(largestOf(controls))})`;
 }
 
 function readingsInWords(contrasts: readonly ReadingContrast[]): string {

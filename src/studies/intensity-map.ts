@@ -9,6 +9,7 @@ import { chatTokens } from '../engine/chat-template.ts';
 import type { Probe } from '../engine/engine.ts';
 import { mean, quantile } from '../math/stats.ts';
 import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { sharedLength } from './positions.ts';
 import { rounded } from './recorder.ts';
 import { fill, type IntensityTemplate } from './stimuli.ts';
 import type { StudyLab } from './study.ts';
@@ -124,13 +125,6 @@ export function alignAround(
   let after = sharedLength(ends[0] ?? [], ends[1] ?? []);
   while (after > 0 && isDigit(low[low.length - after])) after--;
   return { before, after };
-}
-
-/** Length of the beginning that two lists have in common. */
-function sharedLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
-  let i = 0;
-  while (i < a.length && i < b.length && a[i] === b[i]) i++;
-  return i;
 }
 
 /** Largest difference before the number, where there should be none. */

@@ -17,7 +17,7 @@ import {
   type SteeringEffect,
   withinGroups,
 } from './preference-effects.ts';
-import { sectionsOf } from './preference-sections.ts';
+import { range, sectionsOf, two } from './preference-sections.ts';
 import { type Activity, activityGroups } from './stimuli.ts';
 import type { Measure, StudyResult } from './study.ts';
 
@@ -169,9 +169,6 @@ export function resultOf(findings: Findings): StudyResult {
     sections: sectionsOf(findings),
   };
 }
-
-const two = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(2));
-const range = ([low, high]: readonly [number, number]): string => `${two(low)} to ${two(high)}`;
 
 /** Reliability of the strengths from all pairs (Spearman and Brown). */
 function fullReliability({ reliability: { r } }: Findings): number {
