@@ -108,8 +108,7 @@ function parsed(
   hint: string,
 ): Omit<Context, 'signal'> {
   try {
-    const { values, positionals } = parseArgs({ ...config, allowPositionals: true });
-    return { values: values as Values, positionals };
+    return parseArgs({ ...config, allowPositionals: true });
   } catch (cause) {
     const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? '') : String(cause);
     throw new InvalidInputError(`${name}: ${message}`, { cause, hint });

@@ -53,13 +53,13 @@ test('a mean beside the arms needs its interval and a p below 0.01', () => {
 });
 
 test('besideControls says beyond of what is far from the controls, for as many questions as are asked', () => {
-  const controls = [0.1, -0.1, 0.1, -0.1];
-  expect(besideControls(0.1, controls, 1)).toBe('but no more than');
+  const random = [0.1, -0.1, 0.1, -0.1];
+  expect(besideControls(0.1, random, 1)).toBe('but no more than');
   // t of 20 with 4 degrees of freedom: p below 0.0001; of 2.6 about 0.06.
-  expect(besideControls(-2, controls, 100)).toBe('beyond');
-  expect(besideControls(0.26, controls, 1)).toBe('but not clearly beyond');
+  expect(besideControls(-2, random, 100)).toBe('beyond');
+  expect(besideControls(0.26, random, 1)).toBe('but not clearly beyond');
   // t of 4: p 0.016, below 0.05 and not below a tenth of it.
-  expect([1, 10].map((asked) => besideControls(0.4, controls, asked))).toEqual([
+  expect([1, 10].map((asked) => besideControls(0.4, random, asked))).toEqual([
     'beyond',
     'but not clearly beyond',
   ]);

@@ -89,8 +89,8 @@ async function readingsOf(emotion: string): Promise<number[]> {
 }
 
 test('an emotion that is named twice is steered once', () => {
-  const cellsOf = (emotions: string): number =>
-    preferencesStudy.plan(preferencesStudy.params.parse({ emotions }), lab(toy)).cells;
+  const cellsOf = (names: string): number =>
+    preferencesStudy.plan(preferencesStudy.params.parse({ emotions: names }), lab(toy)).cells;
   expect(cellsOf('calm, sad,calm')).toBe(cellsOf('calm,sad'));
 });
 
