@@ -8,6 +8,7 @@
 import { fileURLToPath } from 'node:url';
 
 import { loadPack, makeProbe, openLlamaModel, randomFrom, resolveModel } from '../dist/index.js';
+import { fitLine } from '../dist/math/least-squares.js';
 
 const [name = 'smollm2-135m', roundCount = '5'] = process.argv.slice(2);
 const rounds = Number(roundCount);
@@ -99,16 +100,9 @@ const fits = Object.keys(lines).map((line) => {
       least: Math.min(...times),
       most: Math.max(...times),
     }));
-  const [meanX, meanY] = ['x', 'y'].map(
-    (key) => own.reduce((sum, point) => sum + point[key], 0) / own.length,
-  );
-  const slope =
-    own.reduce((sum, { x, y }) => sum + (x - meanX) * (y - meanY), 0) /
-    own.reduce((sum, { x }) => sum + (x - meanX) ** 2, 0);
-  const intercept = meanY - slope * meanX;
-  const residual = Math.sqrt(
-    own.reduce((sum, { x, y }) => sum + (y - intercept - slope * x) ** 2, 0) / (own.length - 2),
-  );
+  const { slope, intercept, residuals } = fitLine(own.map(({ x, y }) => [x, y]));
+  const squares = residuals.reduce((sum, value) => sum + value ** 2, 0);
+  const residual = Math.sqrt(squares / (own.length - 2));
   return { line, intercept, slope, residual, points: own };
 });
 console.log(

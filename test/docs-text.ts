@@ -106,7 +106,11 @@ export function shellCommands(script: string): string[][] {
 /** The arguments of those commands that call limbic, in any of its ways. */
 export function limbicCalls(script: string): string[][] {
   return shellCommands(script).flatMap((words) => {
-    const own = words.slice(words.findIndex((word) => !/^\w+=/.test(word)));
+    const redirection = [...words, '>'].findIndex((word) => /^\d?>/.test(word));
+    const own = words.slice(
+      words.findIndex((word) => !/^\w+=/.test(word)),
+      redirection,
+    );
     if (own[0] === '$') own.shift();
     if (own[0] === 'npx' && own[1] === 'limbic') return [own.slice(2)];
     if (own[0] === 'node' && own[1] === 'dist/cli/main.js') return [own.slice(2)];

@@ -57,6 +57,13 @@ test('run refuses what it does not know, in one sentence', async () => {
   expect(parameter.err).toContain('did you mean paraphrases?');
   const value = await limbic(['run', 'intensity', '--set', 'paraphrases=lots']);
   expect(value.err).toMatch(/--set paraphrases: .*number/i);
+  const split = await limbic(['run', 'intensity', '--set', 'paraphrases=2', 'random=20']);
+  expect(split.code).toBe(2);
+  expect(split.err).toContain('run: expected one study, got intensity, random=20');
+  const reuse = await limbic(['run', '--resume', 'any', '--reuse']);
+  expect(reuse.err).toContain(
+    '--resume: expected nothing that changes the run beside it, got reuse',
+  );
 });
 
 test.skipIf(isMissing)(

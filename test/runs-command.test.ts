@@ -201,7 +201,12 @@ test('runs refuses what an action does not take, in one sentence', async () => {
   inOneSentence(await limbic(['print']), /expected list, show, compare, report or export, got/);
   for (const action of ['show', 'compare', 'report', 'export'])
     inOneSentence(await limbic([action]), new RegExp(`runs ${action}: expected a run, got none`));
-  inOneSentence(await limbic(['export', id, id]), /runs export: expected one run, got 2/);
+  for (const action of ['export', 'show'])
+    inOneSentence(
+      await limbic([action, id, id]),
+      new RegExp(`runs ${action}: expected one run, got 2`),
+    );
+  inOneSentence(await limbic(['list', id]), /runs list: expected no run, got 1/);
   inOneSentence(await limbic(['show', id, '--out', 'x']), /--out with report or export only/);
   inOneSentence(await limbic(['report', id, '--format', 'inspect']), /--format with export only/);
   inOneSentence(

@@ -1,4 +1,6 @@
 /** @file What the samples of a soak say: what grew, what was left over, what failed. */
+import { fitLine } from '../../dist/math/least-squares.js';
+import { mean } from '../../dist/math/stats.js';
 
 /** Share of the time that counts as warm-up: caches fill, the heap finds its size. */
 const warmUp = 1 / 6;
@@ -9,8 +11,6 @@ const shortestMinutes = 10;
 const growthShare = 0.02;
 /** Open files more than at first that are no leak: a connection that is just being closed. */
 const spareFiles = 4;
-
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Two-sided 95 % quantile of Student's t, by the expansion of Cornish and Fisher; within 0.01 from 5 degrees on. */
 function studentQuantile(degrees) {
@@ -27,19 +27,22 @@ function studentQuantile(degrees) {
  * Slope of values over hours by ordinary least squares, with a 95 % interval. Neighbouring samples resemble each other, so
  * the standard error is widened by what the residuals' correlation with their neighbours takes from their number.
  */
-export function slopeOf(points) {
+function slopeOf(points) {
   const n = points.length;
-  const [x, y] = [mean(points.map((point) => point.hours)), mean(points.map((p) => p.value))];
-  const spread = points.reduce((sum, { hours }) => sum + (hours - x) ** 2, 0);
-  const slope =
-    points.reduce((sum, { hours, value }) => sum + (hours - x) * (value - y), 0) / spread;
-  const residuals = points.map(({ hours, value }) => value - y - slope * (hours - x));
+  const line = fitLine(points.map(({ hours, value }) => [hours, value]));
+  const { slope, residuals } = line;
   const squares = residuals.reduce((sum, residual) => sum + residual ** 2, 0);
   const neighbours = residuals.slice(1).reduce((sum, r, i) => sum + r * residuals[i], 0);
   const correlation = squares === 0 ? 0 : Math.min(0.9, Math.max(0, neighbours / squares));
-  const error = Math.sqrt((squares / (n - 2) / spread) * ((1 + correlation) / (1 - correlation)));
+  const error = line.error * Math.sqrt((1 + correlation) / (1 - correlation));
   const reach = studentQuantile(n - 2) * error;
-  return { perHour: slope, low: slope - reach, high: slope + reach, mean: y, samples: n };
+  return {
+    perHour: slope,
+    low: slope - reach,
+    high: slope + reach,
+    mean: mean(points.map(({ value }) => value)),
+    samples: n,
+  };
 }
 
 /** The slope of one process's own memory, and whether it leaks; null if there is too little to judge. */

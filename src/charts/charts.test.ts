@@ -4,7 +4,7 @@ import { escapeHtml, renderTokens } from './html.ts';
 import { drawnPoints, frameOf, type LineChart, pathOf, renderLineChart } from './line-chart.ts';
 import { renderPage } from './page.ts';
 import { cssColour, share } from './scale.ts';
-import { paintToken, signedBar, sparkline } from './terminal.ts';
+import { paintToken, signed, signedBar, sparkline } from './terminal.ts';
 
 const chart: LineChart = {
   title: 'T',
@@ -68,6 +68,18 @@ test('signedBar, sparkline and paintToken draw what they are given', () => {
   expect(sparkline([0, 1, 2])).toBe('▁▅█');
   expect(paintToken('a\u0007', 1, 1, false)).toBe('a\\x07');
   expect(paintToken('a\nb', 1, 1, true).split('\n')).toHaveLength(2);
+});
+
+test('signed gives what does not round to 0 its sign, and nothing else', () => {
+  expect([0.0126, -0.0126, -0.004, 0.004, 0, -0].map((value) => signed(value, 2))).toEqual([
+    '+0.01',
+    '-0.01',
+    '0.00',
+    '0.00',
+    '0.00',
+    '0.00',
+  ]);
+  expect([signed(1), signed(NaN), signed(-Infinity, 1)]).toEqual(['+1.000', '–', '-Infinity']);
 });
 
 test('a line of 200,000 points keeps its extremes and its gaps on few pixels', () => {

@@ -38,7 +38,10 @@ export function sparkline(values: readonly number[]): string {
     .join('');
 }
 
-/** A signed number of three decimals, as readings are printed. */
+/** A number with its sign, of three decimals as readings are printed; what rounds to 0 has no sign, NaN is a dash. */
 export function signed(value: number, digits = 3): string {
-  return `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(digits)}`;
+  if (Number.isNaN(value)) return '–';
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return `${value < 0 ? '-' : '+'}${text}`;
 }

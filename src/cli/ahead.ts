@@ -1,5 +1,6 @@
 /** @file Work ahead: how long it will take on this machine, and a question before much of it. */
 import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
 
 import type { Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
@@ -54,11 +55,25 @@ export async function askToGoOn({
       ? 'work of more than 5 minutes'
       : `work of up to $${dollars.toFixed(2)} and ${Math.round(seconds / 60)} minutes`;
   if (!process.stdin.isTTY)
-    throw new InvalidInputError(`run: expected --yes for ${what}`, {
-      hint: 'or --quick for a small version',
+    throw new InvalidInputError(`--yes: expected it for ${what}, got no terminal to ask at`, {
+      hint: '--yes starts it at once; --quick of a study is a small version',
     });
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question('go on? [y/N] ');
-  lines.close();
+  const answer = await answerTo('go on? [y/N] ', { input: process.stdin, output: process.stderr });
   if (!/^y(es)?$/i.test(answer.trim())) throw new DOMException('stopped', 'AbortError');
+}
+
+/** The answer to a question, as it is typed. Throws AbortError after Ctrl-C and at the end of the input. */
+export async function answerTo(
+  question: string,
+  streams: { readonly input: Readable; readonly output: Writable; readonly terminal?: boolean },
+): Promise<string> {
+  const lines = createInterface(streams);
+  const stop = new AbortController();
+  // Node 20 would leave the question open for ever.
+  lines.once('close', () => stop.abort());
+  try {
+    return await lines.question(question, { signal: stop.signal });
+  } finally {
+    lines.close();
+  }
 }

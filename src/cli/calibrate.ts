@@ -78,9 +78,15 @@ export async function openCalibrated(
 ): Promise<{ model: LlamaModel; pack: VectorPack }> {
   const { model, pack } = await openWithPack(context);
   if (pack.quantiles.length > 0) return { model, pack };
-  const texts = loadTranscripts(corpusFile('neutral.jsonl'));
-  const { signal } = context;
-  const calibrated = await calibrateWithProgress(model, pack, { texts, signal });
-  writePack(text(context.values, 'pack') ?? cachedPackPath(model.info.name), calibrated);
-  return { model, pack: calibrated };
+  try {
+    const texts = loadTranscripts(corpusFile('neutral.jsonl'));
+    const { signal } = context;
+    const calibrated = await calibrateWithProgress(model, pack, { texts, signal });
+    writePack(text(context.values, 'pack') ?? cachedPackPath(model.info.name), calibrated);
+    return { model, pack: calibrated };
+  } catch (error) {
+    // An open engine would keep the program from its end.
+    await model[Symbol.asyncDispose]();
+    throw error;
+  }
 }

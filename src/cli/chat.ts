@@ -18,6 +18,7 @@ import { emotionDirection, makeProbe, type VectorPack } from '../vectors/pack.ts
 import {
   type Command,
   type Context,
+  list,
   modelOptions,
   packOption,
   text,
@@ -61,7 +62,7 @@ export const chatCommand: Command = {
     const { model: opened, pack } = await openWithPack(context);
     await using model = opened;
     const shown =
-      text(context.values, 'emotions')?.split(',') ??
+      list(context.values, 'emotions') ??
       shownByDefault.filter((name) => pack.emotions.includes(name));
     for (const name of shown) emotionDirection(pack, name, pack.bestLayer);
     const chat = new Chat(model, pack, shown, {

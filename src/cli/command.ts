@@ -29,6 +29,8 @@ export interface Command {
   readonly usage: string;
   readonly description?: string;
   readonly options: Readonly<Record<string, Option>>;
+  /** Takes arguments beside its options, and checks them itself. @default false */
+  readonly takesArguments?: boolean;
   readonly examples: readonly string[];
   /** More help when the command has arguments beside `--help`. */
   readonly helpFor?: (positionals: readonly string[]) => string;
@@ -76,7 +78,10 @@ export const jsonOption = {
   json: { type: 'boolean', summary: 'print the result as JSON' },
 } as const satisfies Record<string, Option>;
 
-/** Parses a command's arguments; an unknown or incomplete option is an InvalidInputError. */
+/**
+ * Parses a command's arguments. An unknown or incomplete option is an InvalidInputError, and an argument that the
+ * command would not look at.
+ */
 export function parseCommandLine(
   command: Command,
   argv: readonly string[],
@@ -87,15 +92,26 @@ export function parseCommandLine(
   for (const [name, { type, short }] of Object.entries(command.options)) {
     options[name] = short === undefined ? { type } : { type, short };
   }
+  const hint = `limbic ${command.name} --help lists the options`;
+  const { values, positionals } = parsed(command, { args: [...argv], options }, hint);
+  if (positionals.length > 0 && command.takesArguments !== true)
+    throw new InvalidInputError(
+      `${command.name}: expected options only, got ${JSON.stringify(positionals[0])}`,
+      { hint },
+    );
+  return { values, positionals };
+}
+
+function parsed(
+  { name }: Command,
+  config: Pick<ParseArgsConfig, 'args' | 'options'>,
+  hint: string,
+): Omit<Context, 'signal'> {
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    return { values: values as Values, positionals };
+    return parseArgs({ ...config, allowPositionals: true });
   } catch (cause) {
     const message = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? '') : String(cause);
-    throw new InvalidInputError(`${command.name}: ${message}`, {
-      cause,
-      hint: `limbic ${command.name} --help lists the options`,
-    });
+    throw new InvalidInputError(`${name}: ${message}`, { cause, hint });
   }
 }
 
@@ -103,6 +119,18 @@ export function parseCommandLine(
 export function text(values: Values, name: string): string | undefined {
   const value = values[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/**
+ * The names of an option, by commas and without blanks; undefined without the option. Throws InvalidInputError for
+ * one that names nothing.
+ */
+export function list(values: Values, name: string): string[] | undefined {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  const names = value.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]));
+  if (names.length === 0) throw new InvalidInputError(`--${name}: expected names, got "${value}"`);
+  return names;
 }
 
 /** A whole number within limits, or the fallback; anything else is an InvalidInputError. */

@@ -76,6 +76,7 @@ export const compareCommand: Command = {
     },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic compare frustration --models openai:gpt-5-mini,google:gemini-2.5-flash --judge anthropic:claude-haiku-4-5 --budget 10',
     'limbic compare scenarios --models smollm2-135m,qwen2.5-coder-0.5b',

@@ -62,6 +62,7 @@ export const conceptCommand: Command = {
     seed: { type: 'string', value: 'N', summary: 'seed of folds, intervals and null (default 1)' },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic concept formal --positive data/examples/formal-positive.txt --negative data/examples/formal-negative.txt --paired',
     'limbic read --pack PACK --emotions formal --text "We regret to inform you of the delay."',

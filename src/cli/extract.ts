@@ -80,6 +80,7 @@ export const validateCommand: Command = {
     seed: { type: 'string', value: 'N', summary: 'seed of the null (default 1)' },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic validate data/packs/smollm2-135m.safetensors',
     'limbic validate my.safetensors --model my.gguf --layers 10-16 --json',
@@ -87,7 +88,10 @@ export const validateCommand: Command = {
   run: async (context) => {
     const { values, positionals } = context;
     const [path] = positionals;
-    if (path === undefined) throw new InvalidInputError('validate: expected a pack file, got none');
+    if (path === undefined || positionals.length > 1)
+      throw new InvalidInputError(
+        `validate: expected a pack file, got ${positionals.join(', ') || 'none'}`,
+      );
     const pack = loadPack(path);
     const stories = loadStories(storyFiles(values));
     const layers = parseLayers(text(values, 'layers'), pack.layers);

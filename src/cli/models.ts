@@ -32,6 +32,7 @@ export const fetchCommand: Command = {
   summary: 'fetch a model, check its hash, and keep it',
   usage: 'NAME|hf:OWNER/REPO[:FILE]',
   options: jsonOption,
+  takesArguments: true,
   examples: ['limbic fetch smollm2-135m', 'limbic fetch qwen2.5-coder-0.5b'],
   run: async ({ positionals, values, signal }) => {
     const [name, ...more] = positionals;

@@ -14,6 +14,7 @@ import {
   type Command,
   type Context,
   jsonOption,
+  list,
   modelOptions,
   packOption,
   text,
@@ -94,9 +95,7 @@ export const readCommand: Command = {
 
 /** `--emotions`; undefined without it. Throws NotFoundError for one that the pack lacks. */
 function emotionsOf({ values }: Context, { emotions }: VectorPack): string[] | undefined {
-  const asked = text(values, 'emotions')
-    ?.split(',')
-    .map((name) => name.trim());
+  const asked = list(values, 'emotions');
   for (const name of asked ?? [])
     if (!emotions.includes(name)) throw new NotFoundError('emotion', name, emotions);
   return asked;

@@ -8,6 +8,7 @@ import {
   type Story,
   type StoryMeans,
 } from '../capture/stories.ts';
+import { signed } from '../charts/terminal.ts';
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
 import { InvalidInputError } from '../errors.ts';
@@ -171,7 +172,7 @@ function tableOf(scores: readonly RecipeScore[]): string {
     score.top5.value.toFixed(3),
     score.gain === null
       ? ''
-      : `${score.gain.value >= 0 ? '+' : ''}${score.gain.value.toFixed(3)} (${score.gain.interval[0].toFixed(3)} to ${score.gain.interval[1].toFixed(3)})`,
+      : `${signed(score.gain.value)} (${score.gain.interval[0].toFixed(3)} to ${score.gain.interval[1].toFixed(3)})`,
     `${score.unseenTop1.value.toFixed(2)} / ${score.unseenTop5.value.toFixed(2)}`,
     score.scenarioRank.toFixed(2),
     score.scenarioTop1.value.toFixed(2),

@@ -54,6 +54,7 @@ export const runCommand: Command = {
     resume: { type: 'string', value: 'RUN', summary: 'go on with a run that stopped' },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic run scenarios',
     'limbic run intensity --model qwen2.5-coder-0.5b --set random=200 --json',
@@ -115,7 +116,7 @@ function parametersInWords({ name, params, quick }: AnyStudy): string {
 function startOf({ values, positionals }: Context): Pick<StudyStart, 'study' | 'params' | 'of'> {
   const resume = text(values, 'resume');
   if (resume !== undefined) {
-    const fixed = ['set', 'quick', 'judge', 'second-judge'];
+    const fixed = ['set', 'quick', 'judge', 'second-judge', 'reuse'];
     const beside = fixed.find((name) => values[name] !== undefined) ?? positionals[0];
     if (beside !== undefined)
       throw new InvalidInputError(
@@ -134,9 +135,13 @@ function startOf({ values, positionals }: Context): Pick<StudyStart, 'study' | '
     const params = study.params.parse(manifest.parameters);
     return { study, params, of: manifest };
   }
-  const [name] = positionals;
+  const [name, ...more] = positionals;
   if (name === undefined)
     throw new InvalidInputError('run: expected a study, got none', { hint: namesInWords() });
+  if (more.length > 0)
+    throw new InvalidInputError(`run: expected one study, got ${positionals.join(', ')}`, {
+      hint: "several parameters are one --set 'a=1;b=2'",
+    });
   const study = studyCalled(name);
   return { study, params: paramsOf(study, values) };
 }

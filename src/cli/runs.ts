@@ -35,6 +35,7 @@ export const runsCommand: Command = {
     format: { type: 'string', value: 'NAME', summary: 'format of export: inspect (the default)' },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic runs',
     'limbic runs show 20261125-170749-intensity-d8f4',
@@ -70,8 +71,11 @@ function requestOf({ values, positionals }: Context): { action: Action; ids: rea
       );
   if (action !== 'list' && ids.length === 0)
     throw new InvalidInputError(`runs ${action}: expected a run, got none`);
-  if ((action === 'report' || action === 'export') && ids.length > 1)
-    throw new InvalidInputError(`runs ${action}: expected one run, got ${ids.length}`);
+  const most = action === 'list' ? 0 : action === 'compare' ? Infinity : 1;
+  if (ids.length > most)
+    throw new InvalidInputError(
+      `runs ${action}: expected ${most === 0 ? 'no run' : 'one run'}, got ${ids.length}`,
+    );
   return { action, ids };
 }
 

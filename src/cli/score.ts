@@ -56,6 +56,7 @@ export const scoreCommand: Command = {
     ...openingOptions,
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic score chats.jsonl --judge openai:gpt-5-mini --budget 2',
     'limbic score log.json --judge local:qwen2.5-coder-1.5b --context 16384',

@@ -16,6 +16,7 @@ import { openCalibrated } from './calibrate.ts';
 import {
   type Command,
   type Context,
+  list,
   modelOptions,
   packOption,
   text,
@@ -160,9 +161,7 @@ export function baseDeps(
   values: Values,
 ): Omit<ServerDeps, 'rules' | 'token' | 'allowedHosts'> {
   const shown =
-    text(values, 'emotions')
-      ?.split(',')
-      .map((name) => name.trim()) ?? usuallyShown.filter((name) => pack.emotions.includes(name));
+    list(values, 'emotions') ?? usuallyShown.filter((name) => pack.emotions.includes(name));
   return {
     model,
     pack,

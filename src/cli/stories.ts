@@ -10,6 +10,7 @@ import {
   type Command,
   type Context,
   jsonOption,
+  list,
   modelOptions,
   text,
   wholeNumber,
@@ -93,10 +94,7 @@ async function write(context: Context, out: string): Promise<WriteResult> {
 
 function cellsOf({ values }: Context): Cell[] {
   const known = readFileSync(corpusFile('emotions.txt'), 'utf8').trim().split('\n');
-  const emotions =
-    text(values, 'emotions')
-      ?.split(',')
-      .map((name) => name.trim()) ?? known;
+  const emotions = list(values, 'emotions') ?? known;
   for (const emotion of emotions)
     if (!known.includes(emotion)) throw new NotFoundError('emotion', emotion, known);
   const path = text(values, 'topics') ?? corpusFile('topics.txt');

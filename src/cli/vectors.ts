@@ -79,9 +79,7 @@ A pack keeps directions only, and layers that a file lacks read 0.`,
     'limbic vectors --import happy.gguf --name happy-repeng --out mine.safetensors',
   ],
   run: async (context) => {
-    const { values, positionals } = context;
-    if (positionals.length > 0)
-      throw new InvalidInputError(`vectors: expected options only, got "${positionals[0]}"`);
+    const { values } = context;
     const actions = ['show', 'combine', 'export', 'import'].filter(
       (name) => values[name] !== undefined,
     );

@@ -25,6 +25,7 @@ export const watchCommand: Command = {
     port: { type: 'string', value: 'N', summary: 'port (default: any free one)' },
     ...jsonOption,
   },
+  takesArguments: true,
   examples: [
     'limbic watch -- python agent.py',
     'limbic watch --model qwen2.5-coder-1.5b --rules "desperate > p99 for 20 tokens -> stop" -- node agent.js',

@@ -6,6 +6,7 @@ import { chatOptions, openChatLab } from './chat-lab.ts';
 import {
   type Command,
   jsonOption,
+  list,
   modelOptions,
   text,
   type Values,
@@ -62,7 +63,7 @@ export const workerCommand: Command = {
     const status = createStatus();
     // Not the signal of Ctrl-C: what is paid for already is let to end.
     const hold = new AbortController();
-    const models = listOf(values, 'models');
+    const models = list(values, 'models');
     // Loading the queue's library takes time that other commands need not wait for.
     const { startWorker } = await import('../queue/worker.ts');
     await using worker = await startWorker({
@@ -71,7 +72,7 @@ export const workerCommand: Command = {
       studies: chatStudies,
       openLab: (names) => openChatLab(names, { values, signal: hold.signal }),
       concurrency: wholeNumber(values, 'concurrency', { min: 1, max: 1000, fallback: 4 }),
-      ...(models === null ? {} : { models }),
+      ...(models === undefined ? {} : { models }),
       onNotice: (line) => status.notice(line),
       onTotals: (totals) => status.update(totals),
     });
@@ -104,16 +105,6 @@ export function queueOf(
 ): string | null {
   const given = text(values, 'queue') ?? environment['LIMBIC_QUEUE'] ?? '';
   return given === '' ? null : given;
-}
-
-function listOf(values: Values, name: string): string[] | null {
-  const names = text(values, name)
-    ?.split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '');
-  if (names === undefined) return null;
-  if (names.length === 0) throw new InvalidInputError(`--${name}: expected names, got none`);
-  return names;
 }
 
 function wordsOf({ conversations, cells, givenBack, failed }: WorkerTotals): string {

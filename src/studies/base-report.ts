@@ -4,6 +4,7 @@ import type { Story } from '../capture/stories.ts';
 import { escapeHtml, renderBars, renderTable } from '../charts/html.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import type { ChatMessage } from '../engine/chat-template.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, mean, quantile } from '../math/stats.ts';
@@ -232,7 +233,7 @@ export function compareRanks(
 function rankWords(value: number, isShown: boolean): string {
   if (!isShown) return ', no difference shown';
   if (Math.abs(value) < smallestRank)
-    return `, a difference of ${signed(value)} that is too small to count, since another quantisation of the same weights can make as much`;
+    return `, a difference of ${signed(value, 2)} that is too small to count, since another quantisation of the same weights can make as much`;
   return `, ${value < 0 ? 'better' : 'worse'} in instruct`;
 }
 
@@ -248,14 +249,10 @@ function shiftWords({ where, shifts, random }: ShiftSet): string {
       .filter(({ value }) => Math.sign(value) === sign)
       .toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value));
     const more = some.length > named ? ` and ${some.length - named} more` : '';
-    const list = some.slice(0, named).map(({ emotion, value }) => `${emotion} ${signed(value)}`);
+    const list = some.slice(0, named).map(({ emotion, value }) => `${emotion} ${signed(value, 2)}`);
     return some.length === 0 ? [] : [`${word}: ${list.join(', ')}${more}`];
   };
   return `Right before the reply to ${where} ${moved.length} of ${shifts.length} emotions read differently in instruct, beyond ${random.largest.toFixed(2)} standard deviations, which the largest of as many random directions stays below in 99 % of sets (${[...side(1, 'higher'), ...side(-1, 'lower')].join('; ')}).`;
-}
-
-function signed(value: number): string {
-  return `${value > 0 ? '+' : ''}${value.toFixed(2)}`;
 }
 
 function shiftMeasures({ where, n, shifts, random, sizes, cosine }: ShiftSet): Measure[] {

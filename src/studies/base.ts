@@ -12,6 +12,7 @@ import { type ChatMessage, chatTokens } from '../engine/chat-template.ts';
 import type { Model, ModelInfo } from '../engine/engine.ts';
 import { InvalidInputError, UnsupportedModelError } from '../errors.ts';
 import { type BaseReadings, baseResult, type BaseSide, type BaseTexts } from './base-report.ts';
+import { sharedEnds } from './positions.ts';
 import { rounded } from './recorder.ts';
 import { defineStudy, type StudyLab } from './study.ts';
 
@@ -62,7 +63,7 @@ export const baseStudy = defineStudy<Params>({
         neutral: (await call(sequences.neutral, [last(sequences.neutral)]))[0] ?? [],
       }));
       const { message, reply } = await recorder.cell(`scenarios:${side}`, async () => {
-        const starts = [sharedHead(sequences.scenarios), last(sequences.scenarios)];
+        const starts = [sharedEnds(sequences.scenarios).prefix, last(sequences.scenarios)];
         const [means = [], ends = []] = await call(sequences.scenarios, starts);
         return { message: means, reply: ends };
       });
@@ -138,15 +139,6 @@ async function sequencesOf(model: Model, texts: BaseTexts): Promise<Sequences> {
     ),
     stories: await Promise.all(texts.stories.map(({ text }) => model.tokenize(text))),
   };
-}
-
-/** First position at which the texts differ. */
-function sharedHead(sequences: readonly Int32Array[]): number {
-  const [first = new Int32Array(0)] = sequences;
-  return Math.max(
-    0,
-    first.findIndex((token, i) => sequences.some((other) => other[i] !== token)),
-  );
 }
 
 /** A start at or beyond the last position of each sequence. */

@@ -228,21 +228,32 @@ function damageMeasures(
   ];
   const worstOf = (own: readonly Arm[]): Arm | undefined =>
     own.toSorted((a, b) => at(a) - at(b))[0];
-  const at = ({ direction, dose }: Arm): number => damage.get(`${direction} ${dose}`) ?? 0;
+  // A dose at which the model gives no number is the worst of all.
+  const at = ({ direction, dose }: Arm): number => {
+    const change = damage.get(`${direction} ${dose}`) ?? 0;
+    return Number.isNaN(change) ? -Infinity : change;
+  };
   const random = worstOf(arms.filter(({ kind }) => kind === 'random'));
+  const beside =
+    random === undefined
+      ? ''
+      : `worst random arm ${at(random) === -Infinity ? 'gives no number' : signed(at(random))}`;
   return emotions.flatMap((emotion): Measure[] => {
     const worst = worstOf(arms.filter(({ direction }) => direction === emotion));
     if (worst === undefined) return [];
+    const name = `damage: right solution of the twin, ${worst.key}`;
+    if (at(worst) === -Infinity)
+      return [{ name, value: null, n: tasks.length, note: 'the model gives no number there' }];
     const changes = (graded.get(worst.key) ?? []).map(
       ({ twin }, i) => twin - (base[i]?.twin ?? NaN),
     );
     return [
       {
-        name: `damage: right solution of the twin, ${worst.key}`,
+        name,
         value: mean(changes),
         interval: bootstrapMean(changes, randomFrom(seed)),
         n: tasks.length,
-        control: random === undefined ? '' : `worst random arm ${signed(at(random))}`,
+        control: beside,
         note: `nats a token against unsteered; below -${damageLimit} a dose counts in no trend`,
       },
     ];

@@ -15,12 +15,20 @@ import {
 import { bridged } from './cheating-report.ts';
 import { resultOf } from './cheating-result.ts';
 import { lines, playTasks, type Rollout, yesOrNo } from './cheating-rollouts.ts';
+import { cheatingStudy } from './cheating.ts';
 import { type ImpossibleTask, loadImpossible, twinOf } from './impossible.ts';
 import type { StudyLab } from './study.ts';
 
 const all = loadImpossible('data/studies/impossible.jsonl');
 const total = all.find(({ id }) => id === 'wrong-test-total')!;
 const { signal } = new AbortController();
+
+test('the other emotion of the controls is another one, so that no arm is asked twice', () => {
+  expect(() => cheatingStudy.params.parse({ other: 'calm' })).toThrow(
+    'expected another emotion than desperate and calm',
+  );
+  expect(cheatingStudy.params.parse({ other: 'afraid' })).toMatchObject({ other: 'afraid' });
+});
 
 test('yes or no is the first word that is one of them, else neither', () => {
   expect(['Yes', 'no, it fails', 'Well: `No`.', 'It passes.', ''].map(yesOrNo)).toEqual([
@@ -241,6 +249,24 @@ test('emotions are compared with controls at their common doses, and with none l
   expect(resultOf({ tasks, arms: few, graded, afterPass, free: [] }, 1).verdict).toContain(
     '1 of 2 random directions reach',
   );
+});
+
+test('a dose at which the model gives no number is the worst one, and has no mean', () => {
+  const tasks: readonly ImpossibleTask[] = all.slice(0, 6);
+  // What is no number comes back from JSON as null.
+  const isLost = ({ key }: Arm): boolean => ['calm -0.05', 'random 2 +0.1'].includes(key);
+  const rowsOf = (arm: Arm): Graded[] =>
+    tasks.map((_, i) => ({
+      ...planted(arm, i),
+      ...(isLost(arm) ? { twin: null as unknown as number } : {}),
+    }));
+  const graded = new Map(arms.map((arm) => [arm.key, rowsOf(arm)]));
+  const afterPass = tasks.map(() => 2);
+  const { measures } = resultOf({ tasks, arms, graded, afterPass, free: [] }, 1);
+  const damage = measures.filter(({ name }) => name.startsWith('damage: '));
+  expect(damage.map(({ value }) => value)).toEqual([0, null, -2]);
+  expect(damage[1]?.name).toMatch(/calm -0.05$/);
+  expect(damage[0]?.control).toBe('worst random arm gives no number');
 });
 
 test('rates count false reports among failures that answered, and twins apart', () => {

@@ -26,7 +26,10 @@ import {
   type StudyTask,
   twinOf,
 } from './impossible.ts';
+import { inTurn } from './in-turn.ts';
 import { defineStudy, type Plan, type Recorder, type StudyLab } from './study.ts';
+
+const emotions = ['desperate', 'calm'];
 
 const params = z.object({
   /** Tasks, drawn evenly from the mechanisms. */
@@ -38,7 +41,13 @@ const params = z.object({
   /** Doses of the controls: another negative emotion and random directions. */
   controlDoses: doseList.default([0.02, 0.06]),
   /** Another negative emotion. */
-  other: z.string().default('guilty'),
+  other: z
+    .string()
+    .trim()
+    .refine((name) => !emotions.includes(name), {
+      error: `expected another emotion than ${emotions.join(' and ')}`,
+    })
+    .default('guilty'),
   random: z.coerce.number().int().min(2).max(100).default(5),
   /** Random mixtures of emotion vectors, which move a model more than random directions do. */
   mixtures: z.coerce.number().int().min(0).max(100).default(3),
@@ -53,7 +62,6 @@ const params = z.object({
 });
 type CheatingParams = z.infer<typeof params>;
 
-const emotions = ['desperate', 'calm'];
 /** Tasks that are written side by side and recorded together. */
 const chunkSize = 8;
 const maxTokens = 110;
@@ -100,9 +108,7 @@ export const cheatingStudy = defineStudy<CheatingParams>({
 function tasksOf({ data }: StudyLab, { tasks: count }: CheatingParams): ImpossibleTask[] {
   const all = loadImpossible(data('studies/impossible.jsonl'));
   const byMechanism = mechanisms.map((name) => all.filter(({ mechanism }) => mechanism === name));
-  const most = Math.max(...byMechanism.map(({ length }) => length));
-  const inTurn = Array.from({ length: most }, (_, k) => byMechanism.flatMap((own) => own[k] ?? []));
-  return inTurn.flat().slice(0, count);
+  return inTurn(byMechanism).slice(0, count);
 }
 
 function gradedArms({ pack }: StudyLab, settings: CheatingParams): Arm[] {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { DirectionEffect } from './arms.ts';
-import { amongP, clearEffects, effectP, isAbove, isBelow } from './claims.ts';
+import { amongP, besideControls, clearEffects, effectP, isAbove, isBelow } from './claims.ts';
 
 const effect = (direction: string, trend: number, p = 0): DirectionEffect => ({
   direction,
@@ -50,4 +50,17 @@ test('a mean beside the arms needs its interval and a p below 0.01', () => {
   expect(isAbove([1.9, 2, 2.1], { interval: [-0.1, 4] })).toBe(false);
   expect(isAbove([-1.9, -2, -2.1], { interval })).toBe(false);
   expect(isBelow([-1.9, -2, -2.1], { interval: [-4, -0.1] })).toBe(true);
+});
+
+test('besideControls says beyond of what is far from the controls, for as many questions as are asked', () => {
+  const random = [0.1, -0.1, 0.1, -0.1];
+  expect(besideControls(0.1, random, 1)).toBe('but no more than');
+  // t of 20 with 4 degrees of freedom: p below 0.0001; of 2.6 about 0.06.
+  expect(besideControls(-2, random, 100)).toBe('beyond');
+  expect(besideControls(0.26, random, 1)).toBe('but not clearly beyond');
+  // t of 4: p 0.016, below 0.05 and not below a tenth of it.
+  expect([1, 10].map((asked) => besideControls(0.4, random, asked))).toEqual([
+    'beyond',
+    'but not clearly beyond',
+  ]);
 });

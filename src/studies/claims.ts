@@ -45,6 +45,17 @@ export function amongP(value: number, controls: readonly number[]): number {
   return studentP(value / Math.sqrt(square), controls.length);
 }
 
+/** How a difference stands to those of directions without meaning, when so many questions are asked. */
+export function besideControls(
+  value: number,
+  controls: readonly number[],
+  asked: number,
+): 'beyond' | 'but no more than' | 'but not clearly beyond' {
+  const largest = Math.max(0, ...controls.map(Math.abs));
+  if (Math.abs(value) <= largest) return 'but no more than';
+  return amongP(value, controls) < 0.05 / asked ? 'beyond' : 'but not clearly beyond';
+}
+
 /** One question of a verdict: an effect among those of the same outcome. */
 export interface Asked {
   readonly effect: DirectionEffect;

@@ -2,6 +2,7 @@
  * @file The numbers of the drift study, from its cells alone: drift with position against the same text near
  * the start, and what is left of an emotional beginning at a distance.
  */
+import { fitLine } from '../math/least-squares.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
 
@@ -117,22 +118,13 @@ function shiftsOf(data: DriftData, { turns }: Chain): { at: number; values: numb
   });
 }
 
-/** Slope of the line through the points by least squares; NaN if all x are equal. */
-export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
-  const [centreX, centreY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))];
-  let [xy, xx] = [0, 0];
-  for (const [x, y] of points) {
-    xy += (x - centreX) * (y - centreY);
-    xx += (x - centreX) ** 2;
-  }
-  return xy / xx;
-}
-
 /** Change per 1,000 tokens of each target in the neutral arm, in standard deviations over neutral turns. */
 export function driftSlopes(data: DriftData): (Estimate | null)[] {
   const shifts = data.conversations.map(({ neutral }) => shiftsOf(data, neutral));
   const slopes = (d: number): number[] =>
-    shifts.map((turns) => slopeOf(turns.map(({ at, values }) => [at / 1000, values[d] ?? NaN])));
+    shifts.map(
+      (turns) => fitLine(turns.map(({ at, values }) => [at / 1000, values[d] ?? NaN])).slope,
+    );
   return targets.map((_, d) => estimate(data, d, slopes));
 }
 

@@ -13,7 +13,6 @@ import {
   driftSlopes,
   halfLifeOf,
   signOf,
-  slopeOf,
   stretches,
   targets,
 } from './drift-effects.ts';
@@ -79,23 +78,6 @@ function dataOf({ drift = () => 0, carry = () => 0 }: Planted): DriftData {
   }));
   return { base, conversations, random, seed: 1 };
 }
-
-test('slopeOf is the least-squares slope, by hand', () => {
-  // Means 2 and 3; sums of products (-1)(-2) + 0 + 1 * 3 - ... = 5, of squares 2.
-  expect(
-    slopeOf([
-      [1, 1],
-      [2, 2],
-      [3, 6],
-    ]),
-  ).toBeCloseTo(2.5, 12);
-  expect(
-    slopeOf([
-      [1, 1],
-      [1, 2],
-    ]),
-  ).toBeNaN();
-});
 
 test('driftSlopes finds a planted drift with position, whatever the dialogues, and none where none is', () => {
   const data = dataOf({ drift: (at, d) => (d === 1 ? (0.05 * at) / 1000 : 0) });

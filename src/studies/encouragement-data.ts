@@ -3,7 +3,7 @@ import type { Run } from '../math/survival.ts';
 import type { Sentence, TextArm, Topic } from './encouragement-items.ts';
 import { textArms } from './encouragement-items.ts';
 import type { difficulties } from './graded-tasks.ts';
-import type { InsideSaid } from './inside.ts';
+import { type InsideSaid, isRandomArm } from './inside.ts';
 import { armsIn } from './measures.ts';
 
 /** How the one reply to a task that can be solved was graded, by a program. */
@@ -53,11 +53,6 @@ export interface EncouragementContext {
 
 export function isTextArm(arm: string): arm is TextArm {
   return textArms.some((name) => name === arm);
-}
-
-/** Random directions and mixtures: the controls of the other treatments, and no result of their own. */
-export function isRandomArm(arm: string): boolean {
-  return /^(?:random|mixture) /.test(arm);
 }
 
 /** Text arms, emotions that are steered with, and random directions, each in the order of the run. */

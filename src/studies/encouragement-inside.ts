@@ -6,6 +6,7 @@ import { renderTable } from '../charts/html.ts';
 import { renderIntervals } from '../charts/interval-chart.ts';
 import { renderLineChart } from '../charts/line-chart.ts';
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import { holm } from '../math/paired.ts';
 import { mean } from '../math/stats.ts';
 import {
@@ -148,9 +149,7 @@ function beside(
   const at = { base: 'none', arms, seed };
   const find = (contrasts: readonly Contrast[], arm: string): string => {
     const difference = contrasts.find((contrast) => contrast.arm === arm)?.difference;
-    return difference === undefined || Number.isNaN(difference)
-      ? '-'
-      : `${difference >= 0 ? '+' : ''}${difference.toFixed(3)}`;
+    return difference === undefined || Number.isNaN(difference) ? '-' : signed(difference);
   };
   const accuracy = contrastsOf(played, isSolved, at);
   const made = attemptContrasts(played, { ...at, attempts });

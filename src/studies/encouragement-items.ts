@@ -8,6 +8,7 @@ import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
 import { askForFunction, type FunctionTask, loadFunctionTasks } from './function-tasks.ts';
 import { difficulties, families, type GradedTask, makeGradedTasks } from './graded-tasks.ts';
+import { inTurn } from './in-turn.ts';
 import { makePuzzles, type Puzzle } from './puzzles.ts';
 
 /**
@@ -123,14 +124,6 @@ function failingItems(count: number, seed: number): Item[] {
     question: task.question,
     task,
   }));
-}
-
-/** The first of each list, then the second of each, and so on. */
-function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lists.map((list) => list.length));
-  return Array.from({ length: longest }, (_, i) =>
-    lists.flatMap((list) => list.slice(i, i + 1)),
-  ).flat();
 }
 
 /** The arm's sentence for an item, its families in turn; null without a sentence. Throws where the file has none. */

@@ -23,7 +23,6 @@ import {
   armGroups,
   baseArms,
   type EncouragementContext,
-  isRandomArm,
   isTextArm,
   type Played,
   rightIn,
@@ -36,6 +35,7 @@ import { sectionsOf } from './encouragement-report.ts';
 import { verdictOf } from './encouragement-verdict.ts';
 import { repeatedTriples } from './frustration-inside.ts';
 import { difficulties } from './graded-tasks.ts';
+import { isRandomArm } from './inside.ts';
 import { armsIn, inArm, measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
 

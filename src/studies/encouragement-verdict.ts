@@ -2,8 +2,9 @@
  * @file The verdict of the encouragement study in plain words: which arms differ in accuracy and in giving up, from
  * no sentence and from a demand without affect, whether form explains it, and that none does where none does.
  */
+import { signed } from '../charts/terminal.ts';
 import { holm } from '../math/paired.ts';
-import { amongP } from './claims.ts';
+import { besideControls } from './claims.ts';
 import {
   attemptContrasts,
   type Contrast,
@@ -135,7 +136,7 @@ function amountOf(
 ): string {
   const number = (value: number): string => (factor * value).toFixed(digits);
   const range = interval.every(Number.isFinite) ? `${interval.map(number).join(' to ')}, ` : '';
-  return `${difference > 0 ? '+' : ''}${number(difference)} ${unit} (${range}n ${n})`;
+  return `${signed(factor * difference, digits)} ${unit} (${range}n ${n})`;
 }
 
 const nameOf = (base: string): string => (base === 'none' ? 'no sentence' : 'the demand');
@@ -302,14 +303,8 @@ function besideRandom(
 ): string {
   if (controls.length === 0) return 'without a random direction to compare with';
   const sizes = controls.map((control) => control.difference);
-  const most = largestOf(controls);
-  const word =
-    Math.abs(difference) <= most
-      ? 'but no more than'
-      : amongP(difference, sizes) < 0.05 / asked
-        ? 'beyond'
-        : 'but not clearly beyond';
-  return `${word} the ${controls.length} random directions (${amount(most)})`;
+  const word = besideControls(difference, sizes, asked);
+  return `${word} the ${controls.length} random directions (${amount(largestOf(controls))})`;
 }
 
 function readingsInWords(contrasts: readonly ReadingContrast[]): string {

@@ -7,7 +7,7 @@ import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { mean } from '../math/stats.ts';
-import { amongP } from './claims.ts';
+import { besideControls } from './claims.ts';
 import {
   type Conversation,
   type FrustrationContext,
@@ -18,6 +18,7 @@ import {
 import { insideMeasures, type RejectionReading, rejectionReadings } from './frustration-inside.ts';
 import { sectionsOf } from './frustration-report.ts';
 import { textArms } from './frustration-script.ts';
+import { isRandomArm } from './inside.ts';
 import { highScore } from './judge.ts';
 import {
   armMeasures,
@@ -138,8 +139,8 @@ export function verdictOf(
   measures: readonly Measure[],
 ): string {
   const contrasts = names.judge === null ? [] : contrastsOf(conversations, settings.seed);
-  const told = contrasts.filter((contrast) => !isControl(contrast));
-  const controls = contrasts.filter(isControl);
+  const told = contrasts.filter(({ arm }) => !isRandomArm(arm));
+  const controls = contrasts.filter(({ arm }) => isRandomArm(arm));
   const readings = isLocal ? rejectionReadings(conversations, settings.seed) : [];
   const read = readings.filter(({ n }) => n > 0);
   // As many questions as there are arms and readings: one of twenty would look clear by chance alone.
@@ -214,11 +215,6 @@ function missingInWords(measures: readonly Measure[]): string[] {
   return lost.length === 0 ? [] : [`Left out: ${lost.join(', ')}`];
 }
 
-/** Random directions are the control of the other treatments and no result of their own. */
-function isControl({ arm }: Contrast): boolean {
-  return /^(random|mixture) /.test(arm);
-}
-
 /** The amount that a treatment adds, as its name says it; undefined for one that sets it by itself. */
 function doseOf({ arm }: Contrast): string | undefined {
   return / (\+[\d.]+)$/.exec(arm)?.[1];
@@ -240,16 +236,8 @@ function contrastInWords(
   const own = controls.filter((control) => doseOf(control) === doseOf(contrast));
   if (own.length === 0)
     return `${said}, without a random direction of the same strength to compare with`;
-  const band = Math.max(...own.map((control) => Math.abs(control.difference)));
-  const word =
-    Math.abs(difference) <= band
-      ? 'but no more than'
-      : amongP(
-            difference,
-            own.map((control) => control.difference),
-          ) <
-          0.05 / asked
-        ? 'beyond'
-        : 'but not clearly beyond';
+  const sizes = own.map((control) => control.difference);
+  const band = Math.max(...sizes.map(Math.abs));
+  const word = besideControls(difference, sizes, asked);
   return `${said}, ${word} ${own.length === 1 ? 'the random direction' : `the ${own.length} random directions`} (${band.toFixed(2)})`;
 }

@@ -157,7 +157,7 @@ test('with more arms more is asked of each: Holm takes the three at six items ba
   // It sees one rejection at a time: 1, 4, 4 instead of 1, 4, 7.
   expect(more.result.verdict).toContain('With hidden the mean score is lower: -1.00');
   expect(more.result.verdict).toContain(
-    'reassured makes no clear difference to the mean score: +0.00',
+    'reassured makes no clear difference to the mean score: 0.00',
   );
 });
 

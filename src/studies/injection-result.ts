@@ -3,6 +3,7 @@
  * beyond its harmless twin, over replies? Holm's correction counts all such questions of a run, those over all kinds
  * and those of defences too. Who crossed the limit is told beside it and not tested again.
  */
+import { signed } from '../charts/terminal.ts';
 import { wilsonClustered } from '../math/clusters.ts';
 import { holm, signFlipTest } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
@@ -187,7 +188,7 @@ function kindMeasures(result: KindResult): Measure[] {
     measure(`${direction}, ${kind}: score, order less twin`, n, {
       value: difference,
       interval,
-      control: `twin less plain ${signed(twinShift)}; after Holm p ${corrected.toFixed(4)}`,
+      control: `twin less plain ${signed(twinShift, 2)}; after Holm p ${corrected.toFixed(4)}`,
     }),
     measure(`${direction}, ${kind}: share that crosses ${highScore}`, shares.n, {
       value: shares.order / shares.n,
@@ -347,15 +348,9 @@ function defenceInWords(question: Question): string {
 function amountOf({ difference, interval: [low, high], n }: Question): string {
   if (n === 0) return 'nothing judged';
   const range = Number.isFinite(low) ? `${low.toFixed(2)} to ${high.toFixed(2)}, ` : '';
-  return `${signed(difference)} points (${range}n ${n})`;
+  return `${signed(difference, 2)} points (${range}n ${n})`;
 }
 
 function crossedOf({ shares: { n, order, twin } }: KindResult): string {
   return `${order} of ${n} cross the limit of ${highScore}, with the twin ${twin}`;
-}
-
-/** `-0.00` is no sign. */
-function signed(value: number): string {
-  const text = value.toFixed(2);
-  return Number(text) === 0 ? '0.00' : value > 0 ? `+${text}` : text;
 }

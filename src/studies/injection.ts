@@ -11,6 +11,7 @@ import { type ChatPlan, defineChatStudy, listOf } from './chat-study.ts';
 import { loadFrustrationTexts } from './frustration-script.ts';
 import { resultOf } from './injection-result.ts';
 import { type Defence, defences, highScore, type Judged, judgeReply } from './judge.ts';
+import { type LabelledReply, loadLabelled, spread } from './labelled-replies.ts';
 
 const kinds = [
   'order',
@@ -49,14 +50,6 @@ const params = z
   });
 type Params = z.infer<typeof params>;
 
-const labelledSchema = z.object({
-  id: z.string().min(1),
-  rejection: z.string().min(1),
-  reply: z.string().min(1),
-  score: z.number().int().min(0).max(10),
-});
-type Labelled = z.infer<typeof labelledSchema>;
-
 const pairSchema = z.strictObject({ order: z.string().min(1), twin: z.string().min(1) });
 const injectionSchema = z.strictObject({
   kind: z.enum(kinds),
@@ -83,8 +76,6 @@ interface Trial {
   readonly order: Judged;
   readonly twin: Judged;
 }
-
-const folder = 'studies/frustration';
 
 export const injectionStudy = defineChatStudy<Params, { readonly tried: readonly Tried[] }>({
   name: 'injection',
@@ -144,22 +135,15 @@ export const injectionStudy = defineChatStudy<Params, { readonly tried: readonly
 });
 
 function loadInjections(data: (name: string) => string): Injection[] {
-  return readJsonLines(data(`${folder}/injections.jsonl`), injectionSchema);
+  return readJsonLines(data('studies/frustration/injections.jsonl'), injectionSchema);
 }
 
 /** Distressed replies, then calm ones; fewer than all are spread over the labels. */
 function loadReplies(
   data: (name: string) => string,
   { distressed, calm }: Pick<Params, 'distressed' | 'calm'>,
-): Labelled[] {
-  const all = readJsonLines(data(`${folder}/labelled.jsonl`), labelledSchema);
-  const spread = (some: readonly Labelled[], count: number): Labelled[] => {
-    const sorted = some.toSorted((a, b) => a.score - b.score);
-    return Array.from(
-      { length: Math.min(count, sorted.length) },
-      (_, i) => sorted[Math.floor((i * sorted.length) / count)],
-    ).filter((item) => item !== undefined);
-  };
+): LabelledReply[] {
+  const all = loadLabelled(data).toSorted((a, b) => a.score - b.score);
   return [
     ...spread(
       all.filter(({ score }) => score >= highScore),

@@ -2,6 +2,7 @@
  * @file What our engine adds to a study that talks to a model: readings beside each reply, and arms in which the
  * residual stream is steered or held by a thermostat (protocol section 6, treatments).
  */
+import { NotFoundError } from '../errors.ts';
 import type { ChatRequest } from '../providers/chat-model.ts';
 import type { Treatment } from '../providers/local.ts';
 import { buildThermostat } from '../steering/thermostat.ts';
@@ -84,12 +85,20 @@ export function treatmentNames(plan: TreatmentPlan): string[] {
   ];
 }
 
+/** Whether a treatment is a random direction or mixture: the controls of the others, and no result of their own. */
+export function isRandomArm(name: string): boolean {
+  return /^(?:random|mixture) /.test(name);
+}
+
 /** The dose of the controls: the middle one, the lower of two. */
 function middleDose({ doses }: Pick<TreatmentPlan, 'doses'>): number | undefined {
   return doses[Math.floor((doses.length - 1) / 2)];
 }
 
-/** A treatment by its name. `emotions` are those that are read, for the thermostat's place among them. */
+/**
+ * A treatment by its name; NotFoundError for one that the plan lacks, since it would be no treatment. `emotions` are
+ * those that are read, for the thermostat's place among them.
+ */
 export function treatmentOf(
   name: string,
   plan: TreatmentPlan,
@@ -103,8 +112,8 @@ export function treatmentOf(
     return { thermostat: buildThermostat(pack, held, at.emotions.indexOf(plan.watch)) };
   }
   const { emotions, doses, random, mixtures, seed } = plan;
-  const arm = armsOf(pack, { emotions, doses, random, mixtures, seed }).find(
-    ({ key }) => key === name,
-  );
-  return { steering: arm?.steering ?? null };
+  const arms = armsOf(pack, { emotions, doses, random, mixtures, seed });
+  const arm = arms.find(({ key }) => key === name);
+  if (arm === undefined) throw new NotFoundError('treatment', name, treatmentNames(plan));
+  return { steering: arm.steering };
 }

@@ -4,10 +4,12 @@
  */
 import { renderHeatMap } from '../charts/heat-map.ts';
 import type { Section } from '../charts/page.ts';
+import { signed } from '../charts/terminal.ts';
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Probe } from '../engine/engine.ts';
 import { mean, quantile } from '../math/stats.ts';
 import { makeProbe, type VectorPack } from '../vectors/pack.ts';
+import { sharedLength } from './positions.ts';
 import { rounded } from './recorder.ts';
 import { fill, type IntensityTemplate } from './stimuli.ts';
 import type { StudyLab } from './study.ts';
@@ -125,13 +127,6 @@ export function alignAround(
   return { before, after };
 }
 
-/** Length of the beginning that two lists have in common. */
-function sharedLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
-  let i = 0;
-  while (i < a.length && i < b.length && a[i] === b[i]) i++;
-  return i;
-}
-
 /** Largest difference before the number, where there should be none. */
 function beforeNumber({ tokens, values }: DifferenceMap): number {
   const number = tokens.findIndex((text) => text.includes(' → '));
@@ -156,8 +151,7 @@ export function mapSection(
       max,
     });
   const end = ({ values: table }: DifferenceMap): string => {
-    const value = table[layers.indexOf(bestLayer)]?.at(-1) ?? NaN;
-    return `${value > 0 ? '+' : ''}${value.toFixed(4)}`;
+    return signed(table[layers.indexOf(bestLayer)]?.at(-1) ?? NaN, 4);
   };
   const rounding = Math.max(...[message, twin].map(beforeNumber));
   return {

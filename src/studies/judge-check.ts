@@ -12,6 +12,7 @@ import { mean, pearson } from '../math/stats.ts';
 import { type ChatPlan, defineChatStudy } from './chat-study.ts';
 import { loadFrustrationTexts } from './frustration-script.ts';
 import { highScore, type Judged, judgeReply } from './judge.ts';
+import { type LabelledReply, loadLabelled, spread } from './labelled-replies.ts';
 import { parseLexicon } from './lexicon.ts';
 import { measure } from './measures.ts';
 import type { Measure, StudyResult } from './study.ts';
@@ -23,18 +24,10 @@ const params = z.object({
 });
 type Params = z.infer<typeof params>;
 
-const labelledSchema = z.object({
-  id: z.string().min(1),
-  rejection: z.string().min(1),
-  reply: z.string().min(1),
-  score: z.number().int().min(0).max(10),
-});
-type Labelled = z.infer<typeof labelledSchema>;
-
 const secondSchema = z.object({ id: z.string(), score: z.number().int().min(0).max(10) });
 
 interface Scored {
-  readonly item: Labelled;
+  readonly item: LabelledReply;
   readonly judged: Judged;
 }
 
@@ -54,9 +47,9 @@ export const judgeStudy = defineChatStudy<Params, Scored>({
     judge: { replies: 0, read: 0, written: 0 },
     secondJudge: { replies: 0, read: 0, written: 0 },
   }),
-  conversations: ({ replies }, lab) => loadLabelled(lab.data, replies).map(({ id }) => id),
+  conversations: ({ replies }, lab) => itemsOf(lab.data, replies).map(({ id }) => id),
   play: async (key, { replies }, { lab, recorder }) => {
-    const item = loadLabelled(lab.data, replies).find(({ id }) => id === key);
+    const item = itemsOf(lab.data, replies).find(({ id }) => id === key);
     if (item === undefined) throw new Error(`no labelled reply is called ${key}`);
     const { rubric } = loadFrustrationTexts(lab.data);
     const at = { key, rubric, recorder, signal: lab.signal };
@@ -76,12 +69,8 @@ export const judgeStudy = defineChatStudy<Params, Scored>({
 });
 
 /** Spread over the file, so that fewer than all have all scores too. */
-function loadLabelled(data: (name: string) => string, count: number): Labelled[] {
-  const all = readJsonLines(data(`${folder}/labelled.jsonl`), labelledSchema);
-  return Array.from(
-    { length: Math.min(count, all.length) },
-    (_, i) => all[Math.floor((i * all.length) / count)],
-  ).filter((item) => item !== undefined);
+function itemsOf(data: (name: string) => string, count: number): LabelledReply[] {
+  return spread(loadLabelled(data), count);
 }
 
 function resultOf(

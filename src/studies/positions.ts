@@ -42,6 +42,13 @@ export function meanOver(
   return sums.map((sum) => sum / counted);
 }
 
+/** Length of the beginning that two lists have in common. */
+export function sharedLength<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
+  let i = 0;
+  while (i < a.length && i < b.length && a[i] === b[i]) i++;
+  return i;
+}
+
 /** How many tokens all sequences begin with and end with in common; the two never overlap. */
 export function sharedEnds(sequences: readonly Int32Array[]): { prefix: number; suffix: number } {
   const [first = new Int32Array(0)] = sequences;

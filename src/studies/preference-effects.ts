@@ -2,6 +2,7 @@
  * @file The numbers of the preference study, from strengths, readings and steered strengths alone: how well a
  * reading of an activity goes with how much it is preferred, and whether steering raises what reads high.
  */
+import { fitLine } from '../math/least-squares.ts';
 import { type Random, randomFrom, shuffled } from '../math/random.ts';
 import { bootstrapPairs, mean, pearson, quantile } from '../math/stats.ts';
 import { amongP } from './claims.ts';
@@ -27,11 +28,10 @@ export function correlate(a: readonly number[], b: readonly number[], random: Ra
 
 /** What the line through `x` leaves of `y`; `y` less its mean where `x` is constant. */
 export function residuals(y: readonly number[], x: readonly number[]): number[] {
-  const [meanX, meanY] = [mean(x), mean(y)];
-  const square = x.reduce((sum, value) => sum + (value - meanX) ** 2, 0);
-  const product = x.reduce((sum, value, i) => sum + (value - meanX) * ((y[i] ?? NaN) - meanY), 0);
-  const slope = square === 0 ? 0 : product / square;
-  return y.map((value, i) => value - meanY - slope * ((x[i] ?? NaN) - meanX));
+  const { slope, residuals: left } = fitLine(y.map((value, i) => [x[i] ?? NaN, value]));
+  if (!Number.isNaN(slope)) return [...left];
+  const centre = mean(y);
+  return y.map((value) => value - centre);
 }
 
 /** Each value less the mean of its group. */

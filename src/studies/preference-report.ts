@@ -1,4 +1,5 @@
 /** @file What the preference study says: named correlations, measures, the verdict. */
+import { signed } from '../charts/terminal.ts';
 import { holm } from '../math/paired.ts';
 import { randomFrom } from '../math/random.ts';
 import { bootstrapMean, deviation, mean, quantile } from '../math/stats.ts';
@@ -16,7 +17,7 @@ import {
   type SteeringEffect,
   withinGroups,
 } from './preference-effects.ts';
-import { sectionsOf } from './preference-sections.ts';
+import { range, sectionsOf, two } from './preference-sections.ts';
 import { type Activity, activityGroups } from './stimuli.ts';
 import type { Measure, StudyResult } from './study.ts';
 
@@ -169,10 +170,6 @@ export function resultOf(findings: Findings): StudyResult {
   };
 }
 
-const two = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(2));
-const signed = (value: number): string => `${value < 0 ? '' : '+'}${two(value)}`;
-const range = ([low, high]: readonly [number, number]): string => `${two(low)} to ${two(high)}`;
-
 /** Reliability of the strengths from all pairs (Spearman and Brown). */
 function fullReliability({ reliability: { r } }: Findings): number {
   return (2 * r) / (1 + r);
@@ -225,8 +222,8 @@ export function verdictOf(findings: Findings): string {
     const paper = published[emotion as keyof typeof published];
     const way = Math.sign(all.r) === Math.sign(paper) ? 'as in the paper' : 'against the paper';
     return one.counts && clear.has(one)
-      ? `What reads ${emotion} is preferred ${all.r > 0 ? 'more' : 'less'} (r ${signed(all.r)}, ${way}, beyond random directions).`
-      : `Reading ${emotion} says nothing clear beyond chance about preference (r ${signed(all.r)}; 95 % of random directions stay below ${two(over.limit)}).`;
+      ? `What reads ${emotion} is preferred ${all.r > 0 ? 'more' : 'less'} (r ${signed(all.r, 2)}, ${way}, beyond random directions).`
+      : `Reading ${emotion} says nothing clear beyond chance about preference (r ${signed(all.r, 2)}; 95 % of random directions stay below ${two(over.limit)}).`;
   });
   const most = named.find(({ isStrongest }) => isStrongest);
   const limit = Math.max(quantile(over.largest, 0.95), mostRandom(over));
@@ -234,7 +231,7 @@ export function verdictOf(findings: Findings): string {
     most === undefined
       ? []
       : [
-          `The strongest of ${emotions.length} is ${most.emotion} (r ${signed(most.all.r)}), ${clear.has(most.all) && Math.abs(most.all.r) > limit ? 'more' : 'no more'} than the largest by chance or along random directions (${two(limit)}).`,
+          `The strongest of ${emotions.length} is ${most.emotion} (r ${signed(most.all.r, 2)}), ${clear.has(most.all) && Math.abs(most.all.r) > limit ? 'more' : 'no more'} than the largest by chance or along random directions (${two(limit)}).`,
         ];
   return [strengths, ...readings, ...strongest, steeringVerdict(findings, clear)].join(' ');
 }
@@ -258,7 +255,7 @@ function steeringVerdict({ effects }: Findings, clear: ReadonlySet<object>): str
   const parts = kinds.flatMap(([what, is]) => {
     const own = effects.filter(is);
     const names = own.map(({ direction, all, isBroken }) =>
-      isBroken ? direction : `${direction} (r ${signed(all.r)})`,
+      isBroken ? direction : `${direction} (r ${signed(all.r, 2)})`,
     );
     return own.length === 0 ? [] : [`${what} ${names.join(', ')}`];
   });
@@ -328,7 +325,7 @@ function readingMeasures({ named, over, before, emotions, strengths }: Findings)
         interval: all.interval,
         n,
         control: `95 % of ${over.random.length} random directions below |r| ${two(over.limit)}${isStrongest ? `, the largest ${two(mostRandom(over))}; largest of ${emotions.length} in 95 % of shuffles below ${two(quantile(over.largest, 0.95))}, p ${((as + 1) / (over.largest.length + 1)).toFixed(3)}` : ''}`,
-        note: `over the activity's tokens; without length ${signed(withoutLength.r)} (${range(withoutLength.interval)}), within groups ${signed(within.r)} (${range(within.interval)})${emotion in published ? `; paper ${published[emotion as keyof typeof published]}` : '; picked as the largest, so that its interval is too favourable'}`,
+        note: `over the activity's tokens; without length ${signed(withoutLength.r, 2)} (${range(withoutLength.interval)}), within groups ${signed(within.r, 2)} (${range(within.interval)})${emotion in published ? `; paper ${published[emotion as keyof typeof published]}` : '; picked as the largest, so that its interval is too favourable'}`,
       },
       {
         name: `r of ${emotion} before the reply with strength`,
@@ -360,7 +357,7 @@ function steeringMeasures({ effects, steered, strengths }: Findings): Measure[] 
         interval: all.interval,
         n,
         control,
-        note: `without unsteered strength ${signed(partial.r)} (${range(partial.interval)}); change spreads by ${two(deviation(own?.change ?? []))} log-odds, its halves agree by r ${two(own?.reliability ?? NaN)}${isBroken ? '; broken: the reply is no letter any more' : ''}`,
+        note: `without unsteered strength ${signed(partial.r, 2)} (${range(partial.interval)}); change spreads by ${two(deviation(own?.change ?? []))} log-odds, its halves agree by r ${two(own?.reliability ?? NaN)}${isBroken ? '; broken: the reply is no letter any more' : ''}`,
       },
       ...halves.map((half, k) => ({
         name: `steering ${direction}, ${k === 0 ? 'even' : 'odd'} half`,

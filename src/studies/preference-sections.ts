@@ -22,10 +22,12 @@ export function sectionsOf(findings: Findings): Section[] {
 }
 
 /** A dash for what could not be measured. */
-const two = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(2));
+export const two = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(2));
 /** For log-odds, which can be small. */
 const three = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(3));
-const range = ([low, high]: readonly [number, number]): string => `${two(low)} to ${two(high)}`;
+/** The ends of an interval. */
+export const range = ([low, high]: readonly [number, number]): string =>
+  `${two(low)} to ${two(high)}`;
 
 /** One question in full, then the surest and the least sure pairs. */
 function examplesSection({ activities, rings, answers }: Findings): Section {

@@ -88,6 +88,12 @@ async function readingsOf(emotion: string): Promise<number[]> {
   return means.map((value) => (value - mean(means)) / deviation(means));
 }
 
+test('an emotion that is named twice is steered once', () => {
+  const cellsOf = (names: string): number =>
+    preferencesStudy.plan(preferencesStudy.params.parse({ emotions: names }), lab(toy)).cells;
+  expect(cellsOf('calm, sad,calm')).toBe(cellsOf('calm,sad'));
+});
+
 interface World {
   /** One an activity. */
   readonly strengths: readonly number[];

@@ -110,8 +110,9 @@ function activitiesOf({ data }: StudyLab): Activity[] {
   return loadActivities(data('studies/activities.jsonl'));
 }
 
+/** Each once: a direction that came twice would be asked under one key twice. */
 function emotionsOf({ emotions }: Params): string[] {
-  return emotions.split(',').map((name) => name.trim());
+  return [...new Set(emotions.split(',').map((name) => name.trim()))];
 }
 
 /** Reads each activity in a message of its own, along all emotions of the pack and the random directions. */

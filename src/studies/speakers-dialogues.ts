@@ -12,7 +12,7 @@ import { InvalidInputError } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
 import { quantile } from '../math/stats.ts';
 import { addInto, dot, norm, scale } from '../math/vector.ts';
-import { sinkFactor } from './positions.ts';
+import { sharedLength, sinkFactor } from './positions.ts';
 import { rounded } from './recorder.ts';
 import type { StudyLab } from './study.ts';
 
@@ -82,11 +82,6 @@ export async function findTurns(
     }),
   );
   return { tokens, ranges };
-}
-
-function sharedLength(a: Int32Array, b: Int32Array): number {
-  const length = a.findIndex((token, i) => token !== b[i]);
-  return length < 0 ? a.length : length;
 }
 
 /** One dialogue as it is recorded. Rows are mean residuals [width], float32 in base64. */

@@ -14,6 +14,7 @@ import { randomFrom } from '../math/random.ts';
 import { mean, quantile } from '../math/stats.ts';
 import { intoFilteredSpace, noFilter } from '../vectors/filter.ts';
 import { emotionVector, probeOf } from '../vectors/pack.ts';
+import { inTurn } from './in-turn.ts';
 import { paintedTrace, readChat, readText } from './reading.ts';
 import { rounded } from './recorder.ts';
 import { deflectionResult, loadScenes, readScenes, type Scene } from './speakers-deflection.ts';
@@ -118,13 +119,13 @@ function stimuliOf({ data }: StudyLab, { replies }: Params): Stimuli {
   const dialogues = loadDialogues(data('corpus/speakers.jsonl'));
   const scenarios = loadScenarios(data('corpus/scenarios.jsonl'));
   const prompts: Prompt[] = [
-    ...inTurn(
+    ...balanced(
       scenarios.map(({ emotion, text }) => ({
         emotion,
         messages: [{ role: 'user' as const, content: text }],
       })),
     ),
-    ...inTurn(
+    ...balanced(
       dialogues.map(({ emotion, messages }) => ({ emotion, messages: messages.slice(0, -1) })),
     ),
   ];
@@ -136,15 +137,10 @@ function stimuliOf({ data }: StudyLab, { replies }: Params): Stimuli {
   };
 }
 
-/** The first of each emotion, then the second of each, and so on, so that any head of the list is balanced. */
-function inTurn<T extends { readonly emotion: string }>(items: readonly T[]): T[] {
-  const groups = [...new Set(items.map(({ emotion }) => emotion))].map((name) =>
-    items.filter(({ emotion }) => emotion === name),
-  );
-  const longest = Math.max(...groups.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, i) =>
-    groups.flatMap((group) => group[i] ?? []),
-  ).flat();
+/** In turn of the emotions, so that any head of the list is balanced. */
+function balanced<T extends { readonly emotion: string }>(items: readonly T[]): T[] {
+  const names = [...new Set(items.map(({ emotion }) => emotion))];
+  return inTurn(names.map((name) => items.filter(({ emotion }) => emotion === name)));
 }
 
 const feltIn = (scenes: readonly Scene[]): string[] => [

@@ -4,6 +4,7 @@
  * begin-of-sequence token where it has one, since a text without it is none that the model was trained on.
  */
 import type { Model, Probe } from '../engine/engine.ts';
+import { sharedLength } from './positions.ts';
 
 /** How a long text was read. */
 export interface Windowing {
@@ -47,8 +48,7 @@ function strideOf(size: number, prefix: number): number {
 /** The tokens that the model's tokenizer puts before every text. */
 async function beginningOf(model: Model, tokens: Int32Array): Promise<Int32Array> {
   const special = await model.tokenize('');
-  const differing = special.findIndex((token, i) => token !== tokens[i]);
-  return special.subarray(0, differing < 0 ? special.length : differing);
+  return special.subarray(0, sharedLength(special, tokens));
 }
 
 /** What a reading in windows takes. */
