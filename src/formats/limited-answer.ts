@@ -4,7 +4,7 @@
  */
 
 /** Bytes of an answer once it is unpacked, at most; a reply of 100,000 tokens stays below 1 MB. */
-export const answerLimit = 32e6;
+const answerLimit = 32e6;
 
 /** What a body that is too long ends with. */
 export class LongAnswer extends Error {
