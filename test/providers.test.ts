@@ -13,8 +13,8 @@ import { BudgetError, InvalidInputError, ReplyError, UnavailableError } from '..
 import { Budget, withBudget } from '../src/providers/budget.ts';
 import type { ChatRequest } from '../src/providers/chat-model.ts';
 import { parseModelName } from '../src/providers/model-name.ts';
-import { usageOf } from '../src/providers/request-shape.ts';
 import { openRemote, type RemoteModel, type RemoteOptions } from '../src/providers/remote.ts';
+import { usageOf } from '../src/providers/request-shape.ts';
 import {
   type Fault,
   type ProviderServer,

@@ -43,9 +43,7 @@ function columnsOf(head: string, path: string): { name: string; at: number }[] {
     .map((cell, at) => ({ name: cell.trim(), at }))
     .filter(({ name, at }) => at > 0 && name !== '');
   const refuse = (got: string): InvalidInputError =>
-    new InvalidInputError(
-      `norms: expected a head like "word TAB valence" in ${path}, got ${got}`,
-    );
+    new InvalidInputError(`norms: expected a head like "word TAB valence" in ${path}, got ${got}`);
   const isShowable = columns.every(({ name }) => shown(name) === name);
   if (columns.length === 0 || !isShowable) throw refuse(`"${shown(head.slice(0, 40))}"`);
   if ((columns.at(-1)?.at ?? 0) > mostColumns) throw refuse(`more than ${mostColumns} columns`);

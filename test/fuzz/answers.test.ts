@@ -164,10 +164,15 @@ const end = fc.oneof(
 
 const valueOf = (format: WireFormat, status: number): fc.Arbitrary<object> =>
   fc
-    .tuple(texts, tokens, fc.constantFrom('end', 'length', 'filter'), fc.nat())
+    .tuple(
+      texts,
+      tokens,
+      fc.constantFrom('end' as const, 'length' as const, 'filter' as const),
+      fc.nat(),
+    )
     .map(([text, counted, stop, pick]) => {
       if (status >= 400) return errorBody(format, { status, message: text });
-      const good = goodBody(format, { text, stop: stop as 'end' }, counted);
+      const good = goodBody(format, { text, stop }, counted);
       const extra = extras[format][(pick >> 2) % extras[format].length];
       return pick % 4 === 0 ? { ...good, ...extra } : good;
     });
@@ -216,13 +221,11 @@ const last = (format: WireFormat, isGood: boolean): Answer => ({
 });
 
 const scriptOf = (format: WireFormat): fc.Arbitrary<Script> =>
-  fc
-    .tuple(fc.boolean(), answer(format), fc.boolean())
-    .map(([withSchema, first, isGood]) => ({
-      format,
-      withSchema,
-      answers: [first, last(format, isGood)],
-    }));
+  fc.tuple(fc.boolean(), answer(format), fc.boolean()).map(([withSchema, first, isGood]) => ({
+    format,
+    withSchema,
+    answers: [first, last(format, isGood)],
+  }));
 const scripts = fc
   .constantFrom<WireFormat>('openai', 'compatible', 'anthropic', 'google')
   .chain(scriptOf)

@@ -42,19 +42,25 @@ export function fuzz(title: string, files: fc.Arbitrary<Buffer>, reader: Reader)
   const inputs = Number(process.env['LIMBIC_FUZZ'] ?? reader.usual ?? 700);
   mkdirSync(dirname(path), { recursive: true });
   const counts = { read: 0, refused: 0 };
+  const isLong = process.env['LIMBIC_FUZZ'] !== undefined;
   test(`${title}, ${inputs} inputs, seed ${seed}`, async () => {
     const start = process.cpuUsage();
+    // So that a run which something outside ends says how far it came, and with how much memory.
+    const tell = (): void => {
+      const memory = Math.round(process.memoryUsage().rss / 1e6);
+      console.log(
+        `${reader.name}: ${counts.read} read, ${counts.refused} refused, ${secondsSince(start)} s of processor, ${memory} MB`,
+      );
+    };
     await fc.assert(
       fc.asyncProperty(files, async (bytes) => {
         writeFileSync(path, bytes);
         counts[await outcome(path, bytes.length, reader)] += 1;
+        if (isLong && (counts.read + counts.refused) % 5000 === 0) tell();
       }),
       { numRuns: inputs, seed, endOnFailure: process.env['LIMBIC_FUZZ_SHRINK'] === '0' },
     );
-    if (process.env['LIMBIC_FUZZ'] !== undefined)
-      console.log(
-        `${reader.name}: ${counts.read} read, ${counts.refused} refused, ${secondsSince(start)} s of processor`,
-      );
+    if (isLong) tell();
     // Neither a generator of nothing but noise nor mutators that change nothing test a reader.
     expect(Math.min(counts.read, counts.refused)).toBeGreaterThan(inputs / 50);
   }, 3_600_000);
