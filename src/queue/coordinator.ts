@@ -237,7 +237,9 @@ class Coordinator {
       | undefined
     )[];
     const reasons = failed.flatMap((job) =>
-      job === undefined ? [] : [printable(`"${job.data?.conversation}": ${job.failedReason}`)],
+      job === undefined
+        ? []
+        : [printable(`"${job.data?.conversation ?? '?'}": ${job.failedReason}`)],
     );
     await this.#redis.zrem(runsKey, this.#options.run);
     await this.#redis.del(Object.values(this.#keys));
