@@ -251,7 +251,8 @@ function messagesOf(format: WireFormat, body: Record<string, unknown>): ChatMess
   ];
 }
 
-function errorBody(
+/** The body that says what went wrong. */
+export function errorBody(
   format: WireFormat,
   { status, message = 'as asked for' }: { status: number; message?: string },
 ): object {
@@ -266,7 +267,8 @@ function errorBody(
   }
 }
 
-function goodBody(
+/** The body of an answer, with its tokens where it counts them. */
+export function goodBody(
   format: WireFormat,
   { text, stop = 'end' }: Answer,
   tokens: { read: number; written: number } | null,

@@ -2,7 +2,10 @@
  * @file Chat models behind an API, over real connections: every wire format and every way to fail, so that no reply
  * is lost, wrong or paid for twice, and no key is ever shown.
  */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
+import { gzipSync } from 'node:zlib';
 
 import { expect, test, vi } from 'vitest';
 
@@ -11,6 +14,7 @@ import { Budget, withBudget } from '../src/providers/budget.ts';
 import type { ChatRequest } from '../src/providers/chat-model.ts';
 import { parseModelName } from '../src/providers/model-name.ts';
 import { openRemote, type RemoteModel, type RemoteOptions } from '../src/providers/remote.ts';
+import { usageOf } from '../src/providers/request-shape.ts';
 import {
   type Fault,
   type ProviderServer,
@@ -509,4 +513,29 @@ test('a key that would go over the network in the open is warned of', () => {
   expect(warnings).toEqual([]);
   openRemote(parseModelName('compatible:http://example.com/v1#x'), { env, onWarning });
   expect(warnings).toEqual(['the key goes to http://example.com/v1 without encryption']);
+});
+
+test('an answer that unpacks to more than a reply can have is given up at the first try', async () => {
+  const zeros = gzipSync(Buffer.alloc(40_000_000, ' '));
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+    response.end(zeros);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await using model = openRemote(parseModelName(`compatible:http://127.0.0.1:${port}/v1#m`), {
+    env: {},
+  });
+  const error = await failure(model.reply(ask('Hi'), never));
+  server.close();
+  expect(error).toBeInstanceOf(ReplyError);
+  expect(error.message).toMatch(/: an answer of more than 32 MB$/);
+});
+
+test('tokens that are no number of tokens are neither booked nor paid back', async () => {
+  const request = ask('four');
+  for (const counted of [-5, 1.5, 1e300, 0, undefined]) {
+    const usage = usageOf(request, 'answer', { inputTokens: counted, outputTokens: counted });
+    expect(usage).toEqual({ read: 1, written: 2 });
+  }
 });

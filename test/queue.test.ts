@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { build } from 'vite';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { UnavailableError } from '../src/errors.ts';
 import { openConnection } from '../src/queue/connection.ts';
 import { type QueueOptions, type QueueProgress, runOnQueue } from '../src/queue/coordinator.ts';
+import { queuePrefix } from '../src/queue/jobs.ts';
 import { startWorker, type WorkerHandle, type WorkerOptions } from '../src/queue/worker.ts';
 import { readRun } from '../src/store/runs.ts';
 import { freePort, startStore, storeBinary } from './redis.ts';
@@ -272,6 +274,19 @@ describe.skipIf(storeBinary === undefined)('queue', () => {
     expect(first.cells.size + second.cells.size).toBe(6 * 3);
     const lost = then === 'is emptied' ? paid - first.cells.size : 0;
     expect(totalAsked()).toBe(6 * 3 + lost);
+  });
+
+  test('a job that somebody else put there fails in one sentence, and the others are played', async () => {
+    await localWorker();
+    const into = nothing();
+    const about = options({ conversations: 2, turns: 1 }, into);
+    const queue = new Queue(about.run, { connection: admin, prefix: queuePrefix });
+    await queue.add('conversation', null);
+    await queue.close();
+    await expect(runOnQueue(about)).rejects.toThrow(
+      /got 1 that failed: "\?": job: study: Invalid input/,
+    );
+    expect(into.cells.size).toBe(2);
   });
 
   test('a worker that drains gives its conversation back without a half-paid reply', async () => {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
 import { InvalidInputError, UnavailableError } from '../errors.ts';
+import { LongAnswer, limitAnswer } from '../formats/limited-answer.ts';
 import type { Writer } from './story-writer.ts';
 
 export interface ChatApi {
@@ -26,6 +27,8 @@ const replySchema = z.object({
   choices: z.array(z.object({ message: z.object({ content: z.string().nullable() }) })).min(1),
 });
 
+/** Characters of a reply that are looked at: 45 for each token that was asked for. */
+const replyLimit = 10_000;
 /** Tries after the first when the server is busy or fails. */
 const retries = 4;
 /** Longest wait that a server may ask for, in milliseconds. */
@@ -65,10 +68,7 @@ async function ask(
       signal?.throwIfAborted();
       throw new UnavailableError(`${new URL(url).host}: could not be reached`, { cause });
     });
-    if (response.ok) {
-      const parsed = replySchema.safeParse(await response.json());
-      return parsed.data?.choices[0]?.message.content ?? null;
-    }
+    if (response.ok) return replyOf(limitAnswer(response), new URL(url).host, signal);
     const isBusy = response.status === 429 || response.status >= 500;
     if (!isBusy || attempt === retries)
       throw new UnavailableError(
@@ -78,5 +78,21 @@ async function ask(
     const asked = Number(response.headers.get('retry-after')) * 1000;
     const waitMs = Math.min(waitLimitMs, asked || 500 * 2 ** attempt * (0.5 + Math.random()));
     await sleep(waitMs, undefined, signal ? { signal } : {});
+  }
+}
+
+/** The text of an answer; null if it holds none. Throws UnavailableError where it broke off. */
+async function replyOf(
+  response: Response,
+  host: string,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  try {
+    const parsed = replySchema.safeParse(await response.json());
+    return parsed.data?.choices[0]?.message.content?.slice(0, replyLimit) ?? null;
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof SyntaxError || cause instanceof LongAnswer) return null;
+    throw new UnavailableError(`${host}: the answer broke off`, { cause });
   }
 }

@@ -7,13 +7,18 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 import type { Captured, Model } from '../engine/engine.ts';
-import { InvalidInputError } from '../errors.ts';
+import { InvalidInputError, shown } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
 import { holdMeansFile, type MeansFile, type MeansHead } from './means-file.ts';
 
+/** It gets into messages, packs and reports, so that a terminal must be able to show it. */
+const nameSchema = z
+  .string()
+  .min(1)
+  .refine((name) => shown(name) === name, 'expected a name that a terminal can show');
 export const storySchema = z.object({
-  emotion: z.string().min(1),
-  topic: z.union([z.string().min(1), z.number()]).transform(String),
+  emotion: nameSchema,
+  topic: z.union([nameSchema, z.number()]).transform(String),
   text: z.string().min(1),
 });
 /** A story of one emotion on one topic. */

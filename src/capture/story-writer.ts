@@ -8,7 +8,8 @@ import { dirname } from 'node:path';
 
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
-import { readJsonLines } from '../formats/jsonl.ts';
+import { InvalidInputError, shown } from '../errors.ts';
+import { readJsonLines, readText } from '../formats/jsonl.ts';
 import { writeError } from '../formats/whole-file.ts';
 import { acquireLock } from '../store/lock.ts';
 import { countLines } from '../store/run-lines.ts';
@@ -20,6 +21,34 @@ export interface Cell {
   readonly topic: string;
   /** What the topic is about, in words. */
   readonly subject: string;
+}
+
+/** Topics of a corpus, at most: each is written about with every emotion. */
+const mostTopics = 10_000;
+
+/**
+ * Reads lines of `id TAB subject`. Throws InvalidInputError for fewer than two or more than 10,000, an id that stands
+ * twice, or what can't be shown.
+ */
+export function loadTopics(path: string): Omit<Cell, 'emotion'>[] {
+  const refuse = (got: string): InvalidInputError =>
+    new InvalidInputError(
+      `topics: expected two or more lines of "id TAB subject" in ${path}, got ${got}`,
+    );
+  const lines = readText(path)
+    .trim()
+    .split('\n', mostTopics + 1);
+  if (lines.length < 2 || lines.length > mostTopics) throw refuse(`${lines.length}`);
+  const ids = new Set<string>();
+  return lines.map((line, i) => {
+    const [topic = '', subject = '', ...more] = line.split('\t').map((part) => part.trim());
+    const isWhole = topic !== '' && subject !== '' && more.length === 0;
+    if (!isWhole || shown(topic) !== topic || shown(subject) !== subject)
+      throw refuse(`other text in line ${i + 1}`);
+    if (ids.has(topic)) throw refuse(`"${topic}" twice`);
+    ids.add(topic);
+    return { topic, subject };
+  });
 }
 
 /** Writes one text for each request; null for one that could not be had. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import type { Captured, Model } from '../engine/engine.ts';
-import { InvalidInputError } from '../errors.ts';
+import { InvalidInputError, shown } from '../errors.ts';
 import { readJsonLines, readText } from '../formats/jsonl.ts';
 import { quantile } from '../math/stats.ts';
 import { tablesOf } from './neutral.ts';
@@ -71,7 +71,7 @@ export function loadContrast(positive: string, negative: string, isPaired = fals
     [...byPair.keys()].find((pair) => !wanted.has(pair));
   if (lonely !== undefined)
     throw new InvalidInputError(
-      `${wanted.has(lonely) ? negative : positive}: expected a text of pair ${lonely}, as in the other file, got none`,
+      `${wanted.has(lonely) ? negative : positive}: expected a text of pair ${shown(lonely)}, as in the other file, got none`,
       { hint: 'add it, or remove its partner' },
     );
   return {
@@ -104,7 +104,7 @@ function refuseRepeats(texts: readonly ContrastText[], where: string): void {
   for (const { text } of texts) {
     if (seen.has(text))
       throw new InvalidInputError(
-        `${where}: expected each text once, got "${text.slice(0, 60)}${text.length > 60 ? '…' : ''}" twice`,
+        `${where}: expected each text once, got "${shown(text.slice(0, 60))}${text.length > 60 ? '…' : ''}" twice`,
         { hint: 'remove one of them' },
       );
     seen.add(text);
@@ -116,7 +116,7 @@ function pairsOf(texts: readonly ContrastText[], path: string): Map<string, Cont
   for (const text of texts) {
     const { pair = '' } = text;
     if (result.has(pair))
-      throw new InvalidInputError(`${path}: expected one text of pair ${pair}, got two`, {
+      throw new InvalidInputError(`${path}: expected one text of pair ${shown(pair)}, got two`, {
         hint: 'give each pair its own name',
       });
     result.set(pair, text);

@@ -8,11 +8,11 @@ import { loadStories } from '../capture/stories.ts';
 import { sparkline } from '../charts/terminal.ts';
 import type { LensResult } from '../engine/engine.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
-import { FormatError, InvalidInputError, shown } from '../errors.ts';
-import { readText } from '../formats/jsonl.ts';
+import { FormatError } from '../errors.ts';
 import { writeWholeFile } from '../formats/whole-file.ts';
 import { scale } from '../math/vector.ts';
-import { type Atlas, buildAtlas, type Norms } from '../vectors/atlas.ts';
+import { type Atlas, buildAtlas } from '../vectors/atlas.ts';
+import { loadNorms } from '../vectors/norms.ts';
 import { emotionDirection, loadPack, normAt, type VectorPack } from '../vectors/pack.ts';
 import { listNeighbours, percent, renderAtlas } from './atlas-page.ts';
 import {
@@ -132,26 +132,6 @@ async function readLenses(
 
 function dataFile(name: string): string {
   return fileURLToPath(new URL(`../../data/norms/${name}`, import.meta.url));
-}
-
-/** One set of ratings for each column after the first; InvalidInputError if the file has none. */
-function loadNorms(path: string): Norms[] {
-  const [head = '', ...lines] = readText(path).trim().split('\n');
-  const [, ...names] = head.split('\t').map((cell) => cell.trim());
-  if (names.length === 0)
-    throw new InvalidInputError(
-      `norms: expected a head like "word TAB valence" in ${path}, got "${shown(head.slice(0, 40))}"`,
-    );
-  const rows = lines.map((line) => line.split('\t').map((cell) => cell.trim()));
-  return names.map((name, k) => ({
-    name,
-    ratings: new Map(
-      rows.flatMap(([word = '', ...cells]): [string, number][] => {
-        const value = Number(cells[k] ?? NaN);
-        return cells[k] === '' || !Number.isFinite(value) ? [] : [[word.toLowerCase(), value]];
-      }),
-    ),
-  }));
 }
 
 function loadPaperClusters(): Map<string, string> {

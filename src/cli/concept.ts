@@ -12,7 +12,7 @@ import {
 } from '../capture/texts.ts';
 import { sparkline } from '../charts/terminal.ts';
 import type { LlamaModel } from '../engine/llama/model.ts';
-import { InvalidInputError, LimbicError } from '../errors.ts';
+import { InvalidInputError, LimbicError, shown } from '../errors.ts';
 import {
   buildConceptPack,
   conceptWarnings,
@@ -228,7 +228,7 @@ function sinkWarnings({ positives, negatives }: Contrast, { sinks }: PooledTexts
   const first = [...positives, ...negatives].find((_, i) => sinks.includes(i));
   if (first === undefined) return [];
   return [
-    `${sinks.length} of the texts have a residual after the first token that is far larger than all others and spoils the mean, such as "${first.text.slice(0, 40)}": reword or remove them, or pool from a later position with --from`,
+    `${sinks.length} of the texts have a residual after the first token that is far larger than all others and spoils the mean, such as "${shown(first.text.slice(0, 40))}": reword or remove them, or pool from a later position with --from`,
   ];
 }
 

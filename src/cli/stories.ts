@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 import { apiWriter, parseChatApi } from '../capture/chat-api.ts';
 import { loadStories } from '../capture/stories.ts';
 import { corpusProblems, loadWordForms, storyProblems } from '../capture/story-rules.ts';
-import { type Cell, localWriter, type WriteResult, writeStories } from '../capture/story-writer.ts';
+import {
+  type Cell,
+  loadTopics,
+  localWriter,
+  type WriteResult,
+  writeStories,
+} from '../capture/story-writer.ts';
 import { InvalidInputError, NotFoundError } from '../errors.ts';
 import {
   type Command,
@@ -97,17 +103,9 @@ function cellsOf({ values }: Context): Cell[] {
   const emotions = list(values, 'emotions') ?? known;
   for (const emotion of emotions)
     if (!known.includes(emotion)) throw new NotFoundError('emotion', emotion, known);
-  const path = text(values, 'topics') ?? corpusFile('topics.txt');
-  const topics = readFileSync(path, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => line.split('\t'));
-  if (topics.length < 2 || topics.some((parts) => parts.length !== 2))
-    throw new InvalidInputError(
-      `topics: expected two or more lines of "id TAB subject" in ${path}`,
-    );
+  const topics = loadTopics(text(values, 'topics') ?? corpusFile('topics.txt'));
   return emotions.flatMap((emotion) =>
-    topics.map(([topic = '', subject = '']) => ({ emotion, topic, subject })),
+    topics.map(({ topic, subject }) => ({ emotion, topic, subject })),
   );
 }
 

@@ -9,6 +9,7 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import type { wrapLanguageModel } from 'ai';
 
 import { InvalidInputError } from '../errors.ts';
+import { limitAnswer } from '../formats/limited-answer.ts';
 import { type ApiProvider, checkedUrl, type ModelName } from './model-name.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -83,8 +84,12 @@ function sdkModel(
   }
 }
 
-/** Fetch that does not go elsewhere: a redirect would take keys that are in headers of their own with it. */
-const fetchHere: typeof fetch = (input, init) => fetch(input, { ...init, redirect: 'manual' });
+/**
+ * Fetch that does not go elsewhere: a redirect would take keys that are in headers of their own with it. Its answers
+ * have an end.
+ */
+const fetchHere: typeof fetch = async (input, init) =>
+  limitAnswer(await fetch(input, { ...init, redirect: 'manual' }));
 
 function keyOf(provider: ApiProvider, env: Environment): string {
   const variables = keyVariablesOf(provider);

@@ -234,10 +234,12 @@ class Remote implements RemoteModel {
         warning.type === 'other' ? warning.message : (warning.details ?? `no ${warning.feature}`),
       );
     }
+    // Half a letter would be refused or changed wherever the text goes next.
+    const text = result.text.replaceAll(/\p{Cs}/gu, '\u{FFFD}');
     return {
-      text: result.text,
-      stopReason: stopReasonOf(result.finishReason, result.text),
-      usage: usageOf(request, result.text, result.usage),
+      text,
+      stopReason: stopReasonOf(result.finishReason, text),
+      usage: usageOf(request, text, result.usage),
     };
   }
 

@@ -102,7 +102,10 @@ export function stopReasonOf(reason: string, text: string): ChatReply['stopReaso
   throw new UnusableAnswer(`an answer without text (it ended with "${reason}")`);
 }
 
-/** Tokens as the provider counts them, else a quarter of the bytes, rounded up. */
+/**
+ * Tokens as the provider counts them, else a quarter of the bytes, rounded up. A count that is none is not booked: a
+ * negative one would give a budget money back.
+ */
 export function usageOf(
   request: ChatRequest,
   text: string,
@@ -111,8 +114,12 @@ export function usageOf(
   const estimate = (texts: readonly string[]): number =>
     Math.ceil(texts.reduce((sum, part) => sum + Buffer.byteLength(part), 0) / 4);
   return {
-    // 0 stands for "not counted" with servers that fill the field in without counting.
-    read: counted.inputTokens || estimate(request.messages.map(({ content }) => content)),
-    written: counted.outputTokens || estimate([text]),
+    read: count(counted.inputTokens) ?? estimate(request.messages.map(({ content }) => content)),
+    written: count(counted.outputTokens) ?? estimate([text]),
   };
+}
+
+/** A number of tokens; null for what is none. 0 stands for "not counted" with servers that fill it in uncounted. */
+function count(tokens: number | undefined): number | null {
+  return Number.isSafeInteger(tokens) && Number(tokens) > 0 ? Number(tokens) : null;
 }

@@ -4,6 +4,9 @@
  */
 import { APICallError } from 'ai';
 
+import { shown } from '../errors.ts';
+import { LongAnswer } from '../formats/limited-answer.ts';
+
 /** Most tries of one request. */
 export const mostTries = 8;
 /** Longest wait that a provider may ask for, in milliseconds; for more the run is better resumed later. */
@@ -47,7 +50,8 @@ export function retryAfter(
   const exact = Number(headers?.['retry-after-ms'] ?? Number.NaN);
   if (Number.isFinite(exact) && exact >= 0) return exact;
   const text = headers?.['retry-after']?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  // So many digits that it is no number of seconds any more is no wish either.
+  if (/^\d{1,15}(\.\d+)?$/.test(text)) return Number(text) * 1000;
   // Date.parse takes much that is no HTTP date, such as "-5", which no server means as the year.
   const date = /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? null : Math.max(0, date - now);
@@ -64,6 +68,8 @@ export function classify(error: unknown, now: number): Failure {
 function classifyStatus(error: APICallError, statusCode: number, now: number): Failure {
   const text = `HTTP ${statusCode}: ${firstLine(error.message) || 'no reason given'}`;
   if (statusCode >= 200 && statusCode < 300) {
+    if (error.cause instanceof LongAnswer)
+      return { kind: 'refused', status: statusCode, text: error.cause.message };
     return isCut(error.cause) ? network(error.cause) : malformed(firstLine(error.message));
   }
   if (isOutOfMoney(error)) return { kind: 'closed', text, hint: 'add credit with the provider' };
@@ -128,7 +134,8 @@ function isOutOfMoney(error: APICallError): boolean {
   );
 }
 
+/** At most 300 characters, without what a terminal would act on. */
 function firstLine(text: string): string {
-  const line = text.trim().split('\n')[0] ?? '';
-  return line.length > 300 ? `${line.slice(0, 300)}…` : line;
+  const line = text.trim().split('\n', 1)[0] ?? '';
+  return shown(line.length > 300 ? `${line.slice(0, 300)}…` : line);
 }

@@ -4,7 +4,7 @@
  */
 import type { Redis } from 'ioredis';
 
-import { type RunKeys, parseCell } from './jobs.ts';
+import { checkedCell, type RunKeys } from './jobs.ts';
 
 /** 1: kept. 0: another worker was first. -1: the run is over, nobody collects it. */
 const keepScript = `
@@ -23,8 +23,12 @@ export interface SharedCells {
 export function sharedCells(redis: Redis, keys: RunKeys): SharedCells {
   const read = async (key: string): Promise<object | null> => {
     const json = await redis.hget(keys.cells, key);
-    // What can't be read is as good as not there: it would be refused where the run is written, too.
-    return json === null ? null : parseCell(json);
+    try {
+      return json === null ? null : checkedCell(key, json);
+    } catch {
+      // What can't be read is as good as not there: it would be refused where the run is written, too.
+      return null;
+    }
   };
   return {
     read,

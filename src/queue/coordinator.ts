@@ -11,13 +11,14 @@ import type { Redis } from 'ioredis';
 import { InvalidInputError, UnavailableError } from '../errors.ts';
 import { openConnection, serverTime } from './connection.ts';
 import {
+  checkedCell,
   type ConversationJob,
   isRunId,
   jobIdOf,
   keysOf,
   type ModelNames,
   noticeSchema,
-  parseCell,
+  printable,
   queuePrefix,
   type QueueTiming,
   type RunKeys,
@@ -184,12 +185,12 @@ class Coordinator {
     // A new start is a new chance.
     for (const job of failed) await job?.remove();
     const left = (await this.#queue.getJobs(['wait', 'active', 'delayed'])) as (
-      | Job<Partial<ConversationJob>>
+      | Job<Partial<ConversationJob> | null>
       | undefined
     )[];
     // Written by another version of limbic, but to be played by this one.
     for (const job of left)
-      if (job !== undefined && job.data.version !== this.#options.version)
+      if (job !== undefined && job.data?.version !== this.#options.version)
         await job.updateData({ ...job.data, version: this.#options.version });
     await this.#add();
     await this.#show();
@@ -231,9 +232,14 @@ class Coordinator {
   /** Collects what is there, deletes it, and throws if some conversations failed. */
   async end(): Promise<void> {
     await this.#sweep();
-    const failed = (await this.#queue.getFailed()) as (Job<ConversationJob> | undefined)[];
+    const failed = (await this.#queue.getFailed()) as (
+      | Job<Partial<ConversationJob> | null>
+      | undefined
+    )[];
     const reasons = failed.flatMap((job) =>
-      job === undefined ? [] : [printable(`"${job.data.conversation}": ${job.failedReason}`)],
+      job === undefined
+        ? []
+        : [printable(`"${job.data?.conversation ?? '?'}": ${job.failedReason}`)],
     );
     await this.#redis.zrem(runsKey, this.#options.run);
     await this.#redis.del(Object.values(this.#keys));
@@ -322,18 +328,8 @@ class Coordinator {
 
   #write(key: string, json: string): void {
     if (this.#written.has(key)) return;
-    const data = parseCell(json);
-    if (data === null)
-      throw new InvalidInputError(
-        `queue: expected the JSON of an object as cell "${printable(key)}", got other text`,
-        { hint: 'only limbic writes cells; see who else has the password of the queue' },
-      );
+    const data = checkedCell(key, json);
     this.#options.onCell(key, data);
     this.#written.set(key, data);
   }
-}
-
-/** Text from outside without what a terminal would act on, at most 300 characters. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, ' ').slice(0, 300);
 }

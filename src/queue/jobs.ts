@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto';
 
 import { z } from 'zod';
 
+import { InvalidInputError } from '../errors.ts';
+import { assertPlainJson } from '../formats/stranger-json.ts';
+
 /** Of a run: goes into key names. */
 const runPattern = /^[a-z0-9-]{1,80}$/;
 const versionSchema = z.string().regex(/^[\w.+-]{1,40}$/);
@@ -29,12 +32,21 @@ export const noticeSchema = z.strictObject({
 });
 export type RunNotice = z.infer<typeof noticeSchema>;
 
-const cellSchema = z.looseObject({});
+/**
+ * Bytes of a cell's JSON with its key, at most; those of our studies stay below 1 MB. Written anew each byte takes at
+ * most six, so that it stays below what a record of a run may have.
+ */
+const cellLimit = 10e6;
+/** Levels of a cell, at most: one less than a record of a run may have, as it stands in one. */
+const depthLimit = 99;
+
+const plainly = `expected finite numbers, at most ${depthLimit} levels deep`;
+const cellSchema = z.looseObject({}).refine((value) => isPlain(value), plainly);
 
 /** One conversation to play. `known` are the cells of it that the run holds already. */
 export const jobSchema = noticeSchema.extend({
   run: z.string().regex(runPattern),
-  params: z.record(z.string(), z.unknown()),
+  params: z.record(z.string(), z.unknown()).refine((value) => isPlain(value), plainly),
   conversation: z.string().min(1).max(500),
   known: z.array(z.tuple([z.string(), cellSchema])),
 });
@@ -112,20 +124,45 @@ export function jobIdOf(conversation: string): string {
   return `c${createHash('sha256').update(conversation).digest('hex').slice(0, 32)}`;
 }
 
-/** A cell as the hash holds it; null if it is not the JSON of an object. */
-export function parseCell(json: string): object | null {
+/**
+ * A cell as the hash holds it. Throws InvalidInputError for what the run could not be read with again: no object, more
+ * than 10 MB, 99 levels or 10 million values, or numbers that are none.
+ */
+export function checkedCell(key: string, json: string): object {
+  const refuse = (got: string): InvalidInputError =>
+    new InvalidInputError(
+      `queue: expected the JSON of a plain object as cell "${printable(key)}", got ${got}`,
+      { hint: 'only limbic writes cells; see who else has the password of the queue' },
+    );
+  const bytes = Buffer.byteLength(key) + Buffer.byteLength(json);
+  if (bytes > cellLimit) throw refuse(`${bytes} bytes with its key`);
+  const data = parseWith(cellSchema, json);
+  if (data === null) throw refuse('other text');
+  return data;
+}
+
+/** A run's notice; null if it is none. */
+export function parseNotice(json: string): RunNotice | null {
+  return parseWith(noticeSchema, json);
+}
+
+/** Text from outside without what a terminal would act on, at most 300 characters. */
+export function printable(text: string): string {
+  return text.slice(0, 300).replaceAll(/\p{C}/gu, ' ');
+}
+
+function parseWith<T>(schema: z.ZodType<T>, json: string): T | null {
   try {
-    return cellSchema.safeParse(JSON.parse(json)).data ?? null;
+    assertPlainJson(json, { path: 'queue', offset: 0 });
+    return schema.safeParse(JSON.parse(json)).data ?? null;
   } catch {
     return null;
   }
 }
 
-/** A run's notice; null if it is none. */
-export function parseNotice(json: string): RunNotice | null {
-  try {
-    return noticeSchema.safeParse(JSON.parse(json)).data ?? null;
-  } catch {
-    return null;
-  }
+/** Whether all numbers of a value are finite and it is not too deep to be written and read again. */
+function isPlain(value: unknown, depth = 1): boolean {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return depth <= depthLimit && Object.values(value).every((inner) => isPlain(inner, depth + 1));
 }

@@ -7,7 +7,7 @@ import { ReplyError } from '../errors.ts';
 import { type ChatLab, type ChatStudy, defineChatStudy } from '../studies/chat-study.ts';
 import type { Recorder } from '../studies/study.ts';
 import type { SharedCells } from './cells.ts';
-import { jobIdOf, type ModelNames, parseCell } from './jobs.ts';
+import { checkedCell, jobIdOf, type ModelNames } from './jobs.ts';
 import { SharedLabs } from './labs.ts';
 import { playConversation, type Stage } from './playing.ts';
 
@@ -224,7 +224,20 @@ test('labs are shared by names, and closed when nobody holds them', async () => 
 test('ids of jobs hold nothing that a key or BullMQ gives a meaning', () => {
   expect(jobIdOf('a:b/c d')).toMatch(/^c[0-9a-f]{32}$/);
   expect(jobIdOf('a')).not.toBe(jobIdOf('b'));
-  expect(parseCell('{"__proto__":{"x":1},"y":2}')).toMatchObject({ y: 2 });
-  expect(parseCell('[1]')).toBeNull();
-  expect(parseCell('{')).toBeNull();
+  expect(checkedCell('k', '{"__proto__":{"x":1},"y":2}')).toMatchObject({ y: 2 });
+});
+
+test.each([
+  ['a list', '[1]', /got other text/],
+  ['half of a text', '{', /got other text/],
+  ['infinity', '{"score":1e999}', /got other text/],
+  ['a hundred levels', `${'{"a":'.repeat(99)}{}${'}'.repeat(99)}`, /got other text/],
+  ['more than a record holds', `{"a":"${'x'.repeat(10e6)}"}`, /got 10000009 bytes/],
+])('a cell of %s is refused', (_, json, expected) => {
+  expect(() => checkedCell('k', json)).toThrow(expected);
+});
+
+test('a cell of 99 levels is taken', () => {
+  const json = `${'{"a":'.repeat(98)}{}${'}'.repeat(98)}`;
+  expect(JSON.stringify(checkedCell('k', json))).toBe(json);
 });

@@ -8,7 +8,7 @@ import { type ChatLab, type ChatStudy, keyedLab } from '../studies/chat-study.ts
 import { createRecorder } from '../studies/recorder.ts';
 import type { Recorder } from '../studies/study.ts';
 import type { SharedCells } from './cells.ts';
-import { type ConversationJob, jobSchema, type RunNotice } from './jobs.ts';
+import { type ConversationJob, jobSchema, printable, type RunNotice } from './jobs.ts';
 import type { SharedLabs } from './labs.ts';
 
 /** What a worker plays. */
@@ -107,7 +107,7 @@ function parseJob(data: unknown, { run, repertoire }: Stage): ConversationJob | 
   if (typeof version === 'string' && version !== repertoire.version)
     return {
       type: 'refused',
-      why: `expected limbic ${version.slice(0, 40)}, got ${repertoire.version} on this worker`,
+      why: `expected limbic ${printable(version.slice(0, 40))}, got ${repertoire.version} on this worker`,
     };
   const parsed = jobSchema.safeParse(data);
   if (!parsed.success) {
@@ -121,7 +121,7 @@ function parseJob(data: unknown, { run, repertoire }: Stage): ConversationJob | 
 }
 
 function misfit(field: string, why = 'does not fit'): InvalidInputError {
-  return new InvalidInputError(`job: ${field}: ${why}`.slice(0, 300), {
+  return new InvalidInputError(printable(`job: ${field}: ${why}`), {
     hint: 'only limbic writes jobs; see who else has the password of the queue',
   });
 }

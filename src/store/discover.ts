@@ -5,6 +5,9 @@ import { join, relative, sep } from 'node:path';
 
 import { z } from 'zod';
 
+import { shown } from '../errors.ts';
+import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
+
 export interface FoundModel {
   /** The name that its own program uses, e.g. `llama3.2:1b`. */
   readonly name: string;
@@ -42,7 +45,13 @@ const manifestSchema = z.object({
 });
 const modelLayer = 'application/vnd.ollama.image.model';
 
-/** All models found, in the order Ollama, LM Studio, hub; unreadable folders are skipped. */
+/** Bytes of a manifest, at most, and values in it; those in circulation have below 5 kB and 100. */
+const manifestLimit = { bytes: 1e6, values: 10_000 };
+
+/**
+ * All models found, in the order Ollama, LM Studio, hub. Unreadable folders, manifests that are none and names that a
+ * terminal can't show are skipped.
+ */
 export function discoverModels(roots: Roots = defaultRoots()): FoundModel[] {
   return [
     ...roots.ollama.flatMap(inOllama),
@@ -62,6 +71,8 @@ function filesUnder(root: string): string[] {
 }
 
 function found(name: string, program: FoundModel['program'], path: string): FoundModel[] {
+  // Whoever made a repository chose the names in it.
+  if (shown(name) !== name) return [];
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats?.isFile() ? [{ name, program, path, bytes: stats.size }] : [];
 }
@@ -82,7 +93,11 @@ function inOllama(root: string): FoundModel[] {
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    const about = statSync(path);
+    // A pipe would be waited for, and a device has no end.
+    if (!about.isFile() || about.size > manifestLimit.bytes) return null;
+    const text = readFileSync(path, 'utf8');
+    return parsePlainJson(text, { path, offset: 0 }, jsonRoom(manifestLimit.values));
   } catch {
     return null;
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -6,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -306,6 +308,20 @@ test('resolveModel finds the models of Ollama, LM Studio and the hub cache by th
     const found = await resolveModel(name, { roots, home: root });
     expect(existsSync(found.path), name).toBe(true);
   }
+});
+
+test('discoverModels waits for no pipe in place of a manifest and passes over names that move a cursor', () => {
+  const root = home();
+  const library = join(root, 'ollama/manifests/registry.ollama.ai/library/tiny');
+  mkdirSync(library, { recursive: true });
+  execFileSync('mkfifo', [join(library, 'latest')]);
+  symlinkSync('/dev/zero', join(library, 'endless'));
+  mkdirSync(join(root, 'lms'));
+  for (const name of ['good', 'no\u{1b}[2J', 'turned\u{202e}']) {
+    writeFileSync(join(root, 'lms', `${name}.gguf`), tinyGguf());
+  }
+  const roots = { ollama: [join(root, 'ollama')], lmStudio: [join(root, 'lms')], hub: [] };
+  expect(discoverModels(roots).map(({ name }) => name)).toEqual(['good']);
 });
 
 test('resolveModel of an unknown name lists near ones, and of a missing file says so', async () => {

@@ -50,6 +50,7 @@ test.each([
     { emotions: ['calm', 'calm'], vectors: [Float32Array.of(1, 2, 3, 4)] },
     /whose emotions does not fit/,
   ],
+  ['a name that moves a cursor', { emotions: ['\u{1b}[2Jcalm'] }, /whose emotions.0 does not fit/],
   ['a best layer that it lacks', { bestLayer: 2 }, /whose bestLayer does not fit/],
   ['a norm of 0', { norms: Float32Array.of(0) }, /norms: expected numbers above 0, got 0/],
   ['an infinite vector', { vectors: [Float32Array.of(1, Infinity)] }, /vectors: expected finite/],

@@ -5,7 +5,13 @@ import { existsSync } from 'node:fs';
 import { z } from 'zod';
 
 import type { ModelInfo, Probe } from '../engine/engine.ts';
-import { FormatError, InvalidInputError, NotFoundError, UnsupportedModelError } from '../errors.ts';
+import {
+  FormatError,
+  InvalidInputError,
+  NotFoundError,
+  shown,
+  UnsupportedModelError,
+} from '../errors.ts';
 import { readTensors, type Tensor, writeTensors } from '../formats/safetensors.ts';
 import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
 import { dot, unit } from '../math/vector.ts';
@@ -54,7 +60,10 @@ const headerSchema = z
       .array(z.number().int().nonnegative())
       .min(1)
       .refine(areUnique, 'expected each layer once'),
-    emotions: z.array(z.string()).min(1).refine(areUnique, 'expected each emotion once'),
+    emotions: z
+      .array(z.string().refine((name) => shown(name) === name, 'expected what can be shown'))
+      .min(1)
+      .refine(areUnique, 'expected each emotion once'),
     /** The layer with the best held-out accuracy. */
     bestLayer: z.number().int(),
     scores: z.array(scoreSchema),
