@@ -10,6 +10,23 @@ import { applyTheme, loadTheme } from './views/theme.ts';
 
 const tokenKey = 'limbic-token';
 
+/** Storage may be forbidden, and most servers ask for no token. */
+function storedToken(): string | null {
+  try {
+    return sessionStorage.getItem(tokenKey);
+  } catch {
+    return null;
+  }
+}
+
+function storeToken(token: string): void {
+  try {
+    sessionStorage.setItem(tokenKey, token);
+  } catch {
+    // The token then lasts as long as the page.
+  }
+}
+
 /** Where the page goes; an offline file may come without a place for it. */
 function findPlace(): Element {
   const place = document.querySelector('#app');
@@ -23,12 +40,15 @@ function findPlace(): Element {
 function startLaboratory(place: Element): void {
   const question = createStore<TokenQuestion | null>(null);
   let pending: Promise<string | null> | null = null;
-  const token = (): string | null => sessionStorage.getItem(tokenKey);
+  let token = storedToken();
   const ask = (): Promise<string | null> => {
     // Several requests may be refused at once; one dialog answers them all.
     pending ??= new Promise<string | null>((resolve) => {
       question.set((answer) => {
-        if (answer) sessionStorage.setItem(tokenKey, answer);
+        if (answer) {
+          token = answer;
+          storeToken(answer);
+        }
         pending = null;
         question.set(null);
         resolve(answer);
@@ -36,9 +56,8 @@ function startLaboratory(place: Element): void {
     });
     return pending;
   };
-  const client = createClient({ token, askToken: ask });
-  const askToken = async (): Promise<string | null> => token() ?? ask();
-  render(<Start client={client} question={question} askToken={askToken} />, place);
+  const client = createClient({ token: () => token, askToken: ask });
+  render(<Start client={client} question={question} />, place);
 }
 
 applyTheme(loadTheme());

@@ -20,7 +20,7 @@ export interface ServerApp extends Hono<GuardEnv> {
   idle(): Promise<void>;
 }
 
-/** Makes the app; throws a LimbicError for rules or emotions that the pack cannot serve. */
+/** Makes the app; throws a LimbicError for rules, a thermostat or emotions that the pack cannot serve. */
 export function createApp(deps: ServerDeps): ServerApp {
   const lab = createLab(deps);
   const { metrics, limits, token, allowedHosts } = lab;

@@ -131,10 +131,15 @@ async function readJson(request: Request, limit: number): Promise<unknown> {
 async function readText(body: ReadableStream<Uint8Array> | null, limit: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.length;
-    if (size > limit) throw tooLarge(limit);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body ?? []) {
+      size += chunk.length;
+      if (size > limit) throw tooLarge(limit);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause;
+    throw new Refusal('client_gone', 'the client left before the end of its body', { cause });
   }
   return Buffer.concat(chunks).toString();
 }

@@ -1,3 +1,6 @@
+import { request as send } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+
 import { afterEach, expect, test } from 'vitest';
 
 import { openToyLab, plainDeps } from '../../test/toy-server.ts';
@@ -145,6 +148,23 @@ test('a body in chunks over the limit is refused on a real connection', async ()
   const init = { method: 'POST', headers, body, duplex: 'half' as const };
   const response = await fetch(`${url}/api/read`, init);
   expect(response.status).toBe(413);
+});
+
+test('a client that leaves in the middle of its body is no error of the server', async () => {
+  const told: unknown[] = [];
+  const app = createApp({ ...plainDeps(lab), report: (error) => told.push(error) });
+  const server = await startServer(app, { host: '127.0.0.1', port: 0 });
+  servers.push(server);
+  const headers = { 'content-type': 'application/json', 'content-length': 1000 };
+  const sending = send(`${server.url}/api/read`, { method: 'POST', headers });
+  sending.on('error', () => null);
+  sending.write('{"text": "a');
+  await pause(50);
+  sending.destroy();
+  const metrics = async (): Promise<string> => (await fetch(`${server.url}/metrics`)).text();
+  await expect.poll(metrics).toContain('status="499"');
+  expect(await metrics()).toContain('limbic_internal_errors_total 0');
+  expect(told).toEqual([]);
 });
 
 test('closing waits for a reply that runs, and cuts it off after the grace', async () => {

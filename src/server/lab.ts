@@ -10,7 +10,7 @@ import { Metrics } from './metrics.ts';
 import { FairQueue, type QueueLimits } from './queue.ts';
 import { createReadoutPlanner, type ReadoutPlanner } from './readouts.ts';
 import { EngineDeaths } from './resuming.ts';
-import { thresholdOf } from './threshold.ts';
+import { readThreshold, thresholdOf } from './threshold.ts';
 
 export interface Limits extends QueueLimits {
   /** Longest body of a request, in bytes. */
@@ -48,7 +48,7 @@ export interface ServerDeps {
   readonly runs: { readonly folder: string };
   /** Takes every conversation; nothing is kept without it. */
   readonly log?: Pick<Run, 'append'>;
-  /** Address that gets a POST for each monitor event. */
+  /** Address that gets a POST for each rule that fires. */
   readonly webhook?: string;
   readonly limits?: Partial<Limits>;
   readonly version: string;
@@ -70,7 +70,7 @@ export interface Lab extends Omit<ServerDeps, 'limits' | 'clock' | 'log'> {
   readonly watched: readonly ResolvedRule[];
 }
 
-/** Throws NotFoundError or InvalidInputError for rules and shown emotions that the pack cannot serve. */
+/** Throws NotFoundError or InvalidInputError for rules, a thermostat and shown emotions that the pack cannot serve. */
 export function createLab(deps: ServerDeps): Lab {
   const { limits: given, clock = Date, log, ...rest } = deps;
   const limits = { ...defaultLimits, ...given };
@@ -80,6 +80,8 @@ export function createLab(deps: ServerDeps): Lab {
   const regulated =
     deps.thermostat === undefined ? [] : [deps.thermostat.watch, deps.thermostat.with];
   planReadouts({ shown: deps.shown, others: [...ruled, ...regulated], top: 0 });
+  if (deps.thermostat !== undefined)
+    readThreshold(deps.pack, deps.thermostat.watch, deps.thermostat.above);
   return {
     ...rest,
     limits,

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { openToyLab, plainDeps } from '../../test/toy-server.ts';
 import { createApp } from './app.ts';
 
-const app = createApp(plainDeps(await openToyLab()));
+const deps = plainDeps(await openToyLab());
+const app = createApp(deps);
 
 /** What OpenAPI 3.1 asks of a document and its operations, as far as we use it. */
 const contentSchema = z.record(
@@ -16,14 +17,23 @@ const operationSchema = z.strictObject({
   operationId: z.string().regex(/^[\w-]+$/),
   parameters: z
     .array(
-      z.strictObject({
-        name: z.string(),
-        in: z.literal('path'),
-        required: z.literal(true),
-        schema: z.object({ type: z.literal('string') }),
-      }),
+      z.discriminatedUnion('in', [
+        z.strictObject({
+          name: z.string(),
+          in: z.literal('path'),
+          required: z.literal(true),
+          schema: z.object({ type: z.literal('string') }),
+        }),
+        z.strictObject({
+          name: z.string(),
+          in: z.literal('query'),
+          required: z.literal(false),
+          schema: z.object({ type: z.literal('integer'), minimum: z.literal(0) }),
+        }),
+      ]),
     )
     .optional(),
+  security: z.tuple([]).optional(),
   requestBody: z.strictObject({ required: z.boolean(), content: contentSchema }).optional(),
   responses: z.record(
     z.string().regex(/^(\d{3}|default)$/),
@@ -63,9 +73,24 @@ test('operations have ids of their own, references lead somewhere, and paths nam
   expect(new Set(ids).size).toBe(ids.length);
   for (const { path, operation } of operations) {
     const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
-    expect(operation.parameters?.map(({ name }) => name) ?? []).toEqual(names);
+    const inPath = operation.parameters?.filter((parameter) => parameter.in === 'path') ?? [];
+    expect(inPath.map(({ name }) => name)).toEqual(names);
     for (const [, name] of JSON.stringify(operation).matchAll(/#\/components\/schemas\/(\w+)/g))
       expect(document.components.schemas).toHaveProperty(name!);
+  }
+});
+
+test('the document names the part of a run that can be asked for, and the routes that need no token', async () => {
+  const run = document.paths['/api/runs/{id}']?.get?.parameters ?? [];
+  expect(run.filter((parameter) => parameter.in === 'query').map(({ name }) => name)).toEqual([
+    'conversation',
+    'turn',
+  ]);
+  const locked = createApp({ ...deps, token: 'secret' });
+  for (const [path, { get }] of Object.entries(document.paths)) {
+    if (get === undefined) continue;
+    const { status } = await locked.request(path.replace('{id}', 'x'));
+    expect(get.security !== undefined, path).toBe(status !== 401);
   }
 });
 

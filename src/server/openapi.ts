@@ -17,6 +17,7 @@ import {
   packsSchema,
   readRequestSchema,
   readResponseSchema,
+  runPartSchema,
   runSchema,
   runsSchema,
   shareRequestSchema,
@@ -50,6 +51,10 @@ interface RouteInfo {
   readonly path: string;
   readonly summary: string;
   readonly request?: keyof typeof requests;
+  /** What may stand behind the `?`. */
+  readonly query?: z.ZodObject;
+  /** Answered without the token too. */
+  readonly isOpen?: true;
   /** Content type to schema; null where the content is no JSON. */
   readonly answers: Readonly<Record<string, keyof typeof responses | null>>;
 }
@@ -102,7 +107,8 @@ const routes: readonly RouteInfo[] = [
   {
     method: 'get',
     path: '/api/runs/{id}',
-    summary: 'One run with its conversations',
+    summary: 'One run with its conversations, or a part of them',
+    query: runPartSchema,
     answers: json('Run'),
   },
   {
@@ -122,6 +128,7 @@ const routes: readonly RouteInfo[] = [
     method: 'get',
     path: '/health',
     summary: 'Whether the server is there; needs no token',
+    isOpen: true,
     answers: json('Health'),
   },
   {
@@ -136,7 +143,7 @@ const routes: readonly RouteInfo[] = [
     summary: 'This description',
     answers: { 'application/json': null },
   },
-  { method: 'get', path: '/', summary: 'The page', answers: { 'text/html': null } },
+  { method: 'get', path: '/', summary: 'The page', isOpen: true, answers: { 'text/html': null } },
 ];
 
 /** The OpenAPI 3.1 document. */
@@ -161,15 +168,14 @@ function openApiDocument(version: string): object {
   };
 }
 
-function operationOf({ method, path, summary, request, answers }: RouteInfo): object {
+function operationOf(route: RouteInfo): object {
+  const { method, path, summary, request, answers } = route;
+  const parameters = parametersOf(route);
   return {
     summary,
     operationId: `${method}${path.replaceAll(/[^a-z0-9]+/gi, '-').replace(/-$/, '')}`,
-    ...(path.includes('{id}')
-      ? {
-          parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
-        }
-      : {}),
+    ...(route.isOpen === true ? { security: [] } : {}),
+    ...(parameters.length === 0 ? {} : { parameters }),
     ...(request === undefined
       ? {}
       : { requestBody: { required: true, content: contentOf({ 'application/json': request }) } }),
@@ -178,6 +184,19 @@ function operationOf({ method, path, summary, request, answers }: RouteInfo): ob
       default: { description: 'An error', content: contentOf(json('Error')) },
     },
   };
+}
+
+function parametersOf({ path, query }: RouteInfo): object[] {
+  const fields = query === undefined ? [] : Object.entries(query.shape);
+  return [
+    ...(path.includes('{id}')
+      ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
+      : []),
+    ...fields.map(([name, field]) => {
+      const { $schema: _, ...schema } = z.toJSONSchema(field, { io: 'output' });
+      return { name, in: 'query', required: false, schema };
+    }),
+  ];
 }
 
 function contentOf(types: Readonly<Record<string, string | null>>): Record<string, object> {

@@ -1,8 +1,10 @@
 /** @file What a failed request answers: the one place from errors to a status and the error shape of the OpenAI API. */
+import { basename } from 'node:path';
+
 import { ZodError } from 'zod';
 
 import type { ErrorResponse } from '../api/chat.ts';
-import { EngineError, type ErrorCode, LimbicError, NotFoundError } from '../errors.ts';
+import { EngineError, type ErrorCode, FormatError, LimbicError, NotFoundError } from '../errors.ts';
 
 /** Status of each refusal that only a server knows. */
 const statuses = {
@@ -82,6 +84,7 @@ export function failureOf(error: unknown): Failure {
       headers: error.headers,
     });
   if (error instanceof EngineError) return failureOfEngine(error);
+  if (error instanceof FormatError) return failureOfFile(error);
   if (error instanceof LimbicError)
     return failure(statusOfError[error.code], error, { code: error.code.replaceAll('-', '_') });
   if (error instanceof DOMException && error.name === 'AbortError')
@@ -99,6 +102,15 @@ function failureOfEngine({ code, message, hint }: EngineError): Failure {
   const first = told.replace(/\s\S*[/\\].*$/s, '');
   return {
     ...failure(statusOfError[code], { message: first, hint }, { code }),
+    isWithheld: true,
+  };
+}
+
+/** The name of a damaged file is told; the folders above it are the operator's. */
+function failureOfFile({ code, message, hint, path }: FormatError): Failure {
+  const told = message.replaceAll(path, basename(path));
+  return {
+    ...failure(statusOfError[code], { message: told, hint }, { code: code.replaceAll('-', '_') }),
     isWithheld: true,
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -144,8 +144,23 @@ test('runs are listed, their reports shown in a sandbox, and ids never reach the
   const policy = report.headers.get('content-security-policy');
   expect(policy).toMatch(/^default-src 'none';.*; sandbox allow-scripts$/);
   expect(policy).not.toContain('allow-same-origin');
+  expect(report.headers.get('cross-origin-opener-policy')).toBe('unsafe-none');
   for (const id of [`${bare.id}/report`, '..%2f..%2fetc%2fpasswd', '20260101-000000-serve-0000'])
     expect((await app.request(`/api/runs/${id}`)).status).toBe(404);
+});
+
+test('a damaged run is told by the name of its file, without the folders above it', async () => {
+  using log = newRun();
+  log.append({ type: 'turn', conversation: 'a', role: 'user', content: 'One' });
+  appendFileSync(join(log.path, 'events.jsonl'), 'no JSON\n');
+  const told: unknown[] = [];
+  const app = createApp({ ...deps, report: (error) => told.push(error) });
+  const response = await app.request(`/api/runs/${log.id}`);
+  const { error } = (await response.json()) as { error: { code: string; message: string } };
+  expect([response.status, error.code]).toEqual([422, 'bad_file']);
+  expect(error.message).toMatch(/^events\.jsonl: line 2/);
+  expect(error.message).not.toContain(folder);
+  expect(String(told)).toContain(folder);
 });
 
 test('a run that grows is read on from where it was, and a part of it can be asked for', async () => {

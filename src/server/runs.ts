@@ -4,9 +4,9 @@ import { join } from 'node:path';
 
 import { Hono } from 'hono';
 
-import { type RunDetail, runPartSchema, type RunSummary } from '../api/lab.ts';
+import { type RunDetail, runPartSchema } from '../api/lab.ts';
 import { NotFoundError } from '../errors.ts';
-import { listRuns, readRun, type StoredRun } from '../store/runs.ts';
+import { listRuns, readRun, summariseRun } from '../store/runs.ts';
 import type { GuardEnv } from './guard.ts';
 import type { Lab } from './lab.ts';
 import { RunIndexes } from './run-index.ts';
@@ -23,18 +23,17 @@ export function runRoutes({ runs }: Lab): Hono<GuardEnv> {
     const wanted = runPartSchema.parse(c.req.query());
     const run = readRun(c.req.param('id'), runs.folder);
     const part = await indexes.part(run, wanted);
-    return c.json({ ...summaryOf(run), ...part } satisfies RunDetail);
+    return c.json({ ...summariseRun(run), ...part } satisfies RunDetail);
   });
   app.get('/api/runs/:id/report', (c) => {
     const { manifest, hasReport } = readRun(c.req.param('id'), runs.folder);
     if (!hasReport) throw new NotFoundError('report of run', manifest.id);
     const html = readFileSync(join(runs.folder, manifest.id, 'report.html'), 'utf8');
-    return c.html(html, 200, { 'content-security-policy': reportPolicy });
+    return c.html(html, 200, {
+      'content-security-policy': reportPolicy,
+      // A browser may refuse a sandboxed page that asks for a window of its own.
+      'cross-origin-opener-policy': 'unsafe-none',
+    });
   });
   return app;
-}
-
-function summaryOf({ manifest, status, records, hasReport }: StoredRun): RunSummary {
-  const { id, kind, title, model, started } = manifest;
-  return { id, kind, title, model, started, status, records, hasReport };
 }

@@ -134,6 +134,17 @@ test('a rule on an emotion that the pack lacks is refused at start', () => {
   expect(() => appWith(['nobody > 0.1'])).toThrow('nobody');
 });
 
+test('a thermostat that the pack cannot serve is refused at start, not at each request', () => {
+  const thermostat = { watch: 'sad', above: 'p95', with: 'calm', gain: 0.1, limit: 0.1 };
+  expect(() => appWith([], { thermostat })).not.toThrow();
+  for (const wrong of [{ watch: 'nobody' }, { with: 'nobody' }, { above: 'p99.9' }])
+    expect(() => appWith([], { thermostat: { ...thermostat, ...wrong } })).toThrow(
+      /nobody|percentile/,
+    );
+  const pack = { ...lab.pack, quantiles: new Float32Array(0) };
+  expect(() => appWith([], { thermostat, pack })).toThrow('calibrated');
+});
+
 test('a thermostat reaches the engine in its units', async () => {
   const { model, options } = scripted([]);
   const thermostat = { watch: 'sad', above: 'p90', with: 'calm', gain: 0.2, limit: 0.3 } as const;

@@ -1,4 +1,4 @@
-/** @file Tells an address of the operator's about monitor events; a reply never waits for it. */
+/** @file Tells an address of the operator's about rules that fire; a reply never waits for it. */
 import type { MonitorEvent } from '../api/chat.ts';
 import type { Lab } from './lab.ts';
 

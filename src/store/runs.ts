@@ -277,11 +277,15 @@ export function listRuns(folder: string = runsFolder()): RunSummary[] {
     .toSorted((a, b) => (a.started + a.id < b.started + b.id ? 1 : -1));
 }
 
+/** What a list of runs tells of one. */
+export function summariseRun({ manifest, status, records, hasReport }: StoredRun): RunSummary {
+  const { id, kind, title, model, started } = manifest;
+  return { id, kind, title, model, started, status, records, hasReport };
+}
+
 function summaryOf(id: string, folder: string): RunSummary | null {
   try {
-    const { manifest, status, records, hasReport } = readRun(id, folder);
-    const { kind, title, model, started } = manifest;
-    return { id, kind, title, model, started, status, records, hasReport };
+    return summariseRun(readRun(id, folder));
   } catch {
     // One damaged run must not hide the others; readRun of its id says what is wrong.
     return null;

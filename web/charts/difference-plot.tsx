@@ -46,7 +46,7 @@ export function DifferencePlot({
               y2={height - 4}
             />
             <text class="tick" x={xOf(level)} y={10} text-anchor="middle">
-              {formatSigned(level, end === 2 ? 0 : 0)}
+              {formatSigned(level, 0)}
             </text>
           </g>
         ))}

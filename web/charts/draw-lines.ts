@@ -89,7 +89,7 @@ function drawGrid(surface: Surface, frame: Frame, end: number, palette: Palette)
     context.stroke();
     context.globalAlpha = 1;
     context.fillStyle = palette.soft;
-    context.fillText(formatSigned(level, Number.isInteger(end / 2) ? 0 : 1), frame.left - 5, y);
+    context.fillText(formatSigned(level, 0), frame.left - 5, y);
   }
 }
 
@@ -233,6 +233,8 @@ function signatureOf(
   return [
     surface.width,
     surface.height,
+    // Another size in device pixels has cleared the canvas.
+    surface.context.canvas.width,
     palette.ground,
     strong,
     ...emotions,

@@ -9,10 +9,27 @@ import { onThemeChange } from './palette.ts';
 
 const cell = { least: 14, most: 30, height: 11, left: 34, bottom: 74 } as const;
 
-/** Width of a cell: as wide as the place allows, within limits. */
-function cellWidth(canvas: HTMLCanvasElement, count: number): number {
-  const place = (canvas.parentElement?.clientWidth ?? 0) - cell.left - 12;
-  return Math.max(cell.least, Math.min(cell.most, Math.floor(place / Math.max(1, count))));
+/** Pixels of a canvas's side; browsers leave a larger one empty. */
+const longestSide = 32_767;
+/** Cells that are narrower have no room for their tokens' texts. */
+const leastForText = 9;
+
+/** Device pixels a CSS pixel, and the width of a cell: as wide as the place allows, within limits. */
+export function mapGrid(
+  place: number,
+  count: number,
+  devicePixels: number,
+): { ratio: number; across: number } {
+  const wanted = Math.floor((place - cell.left - 12) / Math.max(1, count));
+  const room = longestSide - cell.left - 12;
+  const widest = room / Math.max(1, count);
+  const across = Math.min(Math.max(cell.least, Math.min(cell.most, wanted)), widest);
+  const ratio = Math.min(2, devicePixels, longestSide / (cell.left + count * across + 6));
+  return { ratio, across };
+}
+
+function gridOf(canvas: HTMLCanvasElement, count: number): { ratio: number; across: number } {
+  return mapGrid(canvas.parentElement?.clientWidth ?? 0, count, devicePixelRatio || 1);
 }
 
 /** Where the colour is full: the 98th percentile of the sizes, so that one token can't bleach the rest. */
@@ -51,9 +68,8 @@ function draw(canvas: HTMLCanvasElement, map: MapResponse, layerRead: number): v
   const context = canvas.getContext('2d');
   const dialog = canvas.closest('dialog');
   if (!context || !dialog) return;
-  const ratio = Math.min(2, devicePixelRatio || 1);
   const rows = map.layers.length;
-  const across = cellWidth(canvas, map.tokens.length);
+  const { ratio, across } = gridOf(canvas, map.tokens.length);
   const [width, height] = [
     cell.left + map.tokens.length * across + 6,
     rows * cell.height + cell.bottom,
@@ -82,6 +98,7 @@ function draw(canvas: HTMLCanvasElement, map: MapResponse, layerRead: number): v
     else if (layer % 5 === 0 && Math.abs(layer - layerRead) > 1)
       context.fillText(String(layer), cell.left - 12, y + cell.height / 2);
   }
+  if (across < leastForText) return;
   context.textAlign = 'right';
   context.font = '10.5px monospace';
   for (const [k, token] of map.tokens.entries()) {
@@ -115,7 +132,7 @@ export function HeatMap({ map, layerRead }: HeatMapProps): JSX.Element {
   const point = (event: PointerEvent): void => {
     const box = canvas.current?.getBoundingClientRect();
     if (!box || !canvas.current) return;
-    const across = cellWidth(canvas.current, map.tokens.length);
+    const { across } = gridOf(canvas.current, map.tokens.length);
     const k = Math.floor((event.clientX - box.left - cell.left) / across);
     const i = map.layers.length - 1 - Math.floor((event.clientY - box.top) / cell.height);
     const value = map.values[i]?.[k];

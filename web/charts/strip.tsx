@@ -1,6 +1,6 @@
 /** @file A whole conversation as one strip: a row an emotion, each pixel the strongest reading under it. */
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 import type { Display } from '../chat/display.ts';
 import { oncePerFrame } from '../chat/frames.ts';
@@ -152,23 +152,23 @@ export function Strip(props: StripProps): JSX.Element {
   const shown = useStore(display.shown);
   const colour = useStore(display.colour);
   const off = useStore(display.off);
+  const selection = useStore(display.selection);
   const emotions = [...new Set([colour, ...shown.filter((name) => !off.has(name))])];
   const key = emotions.join('|');
   const height = row.band + emotions.length * row.emotion + 12;
   const plot = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const cursor = useRef<HTMLDivElement>(null);
-  const [text, setText] = useState('');
   useLayoutEffect(() => {
     if (!plot.current || !canvas.current || !cursor.current) return undefined;
     return attach(plot.current, canvas.current, cursor.current, { ...props, emotions, height });
   }, [messages, display, key]);
   const count = offsetsOf(messages).at(-1) ?? 0;
+  const chosen = positionOf(messages, selection);
+  const text = selection && chosen !== null ? describe(selection, display) : '';
   const go = (position: number): void => {
     const place = placeAt(messages, Math.max(0, Math.min(count - 1, position)));
-    if (!place) return;
-    display.selection.set(place);
-    setText(describe(place, display));
+    if (place) display.selection.set(place);
   };
   const at = (event: PointerEvent): number => {
     const box = canvas.current?.getBoundingClientRect();
@@ -196,7 +196,7 @@ export function Strip(props: StripProps): JSX.Element {
           aria-label="Position in the conversation, in tokens"
           aria-valuemin={0}
           aria-valuemax={Math.max(0, count - 1)}
-          aria-valuenow={positionOf(messages, display.selection.get()) ?? 0}
+          aria-valuenow={chosen ?? 0}
           aria-valuetext={text || 'no token'}
           onPointerMove={(event) => go(at(event))}
           onPointerDown={(event) => go(at(event))}

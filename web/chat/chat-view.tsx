@@ -66,7 +66,9 @@ function Announcer({ session }: { readonly session: Session }): JSX.Element {
     waiting: '',
     streaming: '',
   };
-  const [message] = messages;
+  // Of two sides, the one that is still being written.
+  const message =
+    messages.find(({ status }) => status === 'waiting' || status === 'streaming') ?? messages[0];
   const text = message?.role === 'assistant' ? words[message.status] : '';
   return (
     <p class="unseen" aria-live="polite">

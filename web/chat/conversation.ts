@@ -21,6 +21,8 @@ import { streamReply } from './stream-reply.ts';
 
 export interface Conversation {
   readonly client: Client;
+  /** Name of the model that the page was loaded for. */
+  readonly model: string;
   readonly display: Display;
   readonly items: Store<readonly Item[]>;
   readonly sampling: Store<Sampling>;
@@ -81,7 +83,7 @@ interface ReplyPlan {
 }
 
 async function reply(conversation: Conversation, plan: ReplyPlan): Promise<void> {
-  const { client, items, sampling, steering, name } = conversation;
+  const { client, model, items, sampling, steering, name } = conversation;
   const { side, message, seed, signal } = plan;
   const before = messagesOf(items.get(), side).filter((other) => other !== message);
   const forked = isForked(items.get());
@@ -92,6 +94,7 @@ async function reply(conversation: Conversation, plan: ReplyPlan): Promise<void>
     client,
     signal,
     request: chatRequest({
+      model,
       messages: plainMessages(before),
       sampling: { ...sampling.get(), seed },
       steering: isSteered ? steering.get() : null,
@@ -120,6 +123,8 @@ export async function answer(conversation: Conversation): Promise<void> {
       : { kind: 'message', message: steered },
   ]);
   const controller = new AbortController();
+  // One side of a fork may still be written when the other has failed and is asked for again.
+  conversation.controller?.abort();
   conversation.controller = controller;
   const { signal } = controller;
   // One seed for both sides, so that only the steering differs.

@@ -24,10 +24,9 @@ test('seriesOf grows with the message and begins again with other tokens', () =>
 });
 
 test('messagesOf follows one side until a fork was decided', () => {
-  const [question, plain, pushed] = ['q', 'u', 's'].map((id) =>
-    createMessage(id, { role: id === 'q' ? 'user' : 'assistant', content: id }),
-  );
-  if (!question || !plain || !pushed) return;
+  const question = createMessage('q', { role: 'user', content: 'q' });
+  const plain = createMessage('u', { role: 'assistant', content: 'u' });
+  const pushed = createMessage('s', { role: 'assistant', content: 's' });
   const fork: Item = { kind: 'fork', unsteered: plain, steered: pushed, chosen: null };
   const items: Item[] = [{ kind: 'message', message: question }, fork];
   expect(messagesOf(items, 'unsteered')).toEqual([question, plain]);

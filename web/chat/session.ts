@@ -1,7 +1,7 @@
 /** @file The page's one conversation with the model: what was said, what is set, and what a person can do. */
 import type { LabState } from '../../src/api/lab.ts';
 import type { Client } from '../client/client.ts';
-import { createStore } from '../client/store.ts';
+import { createStore, type Store } from '../client/store.ts';
 import type { PlainMessage } from '../client/transcript.ts';
 import {
   answer,
@@ -31,7 +31,7 @@ export interface Session extends Pick<
   readonly load: (messages: readonly PlainMessage[]) => Promise<void>;
   /** Goes on with one side of all forks. */
   readonly choose: (side: Side) => void;
-  /** Reads an emotion where it is missing, without steering. */
+  /** Reads an emotion where it is missing, without steering; after the reply that is being written, if there is one. */
   readonly readMissing: (emotion: string) => Promise<void>;
 }
 
@@ -51,6 +51,7 @@ function createConversation(client: Client, lab: LabState, sources: SessionSourc
   let count = 0;
   return {
     client,
+    model: lab.model.name,
     display,
     items: createStore<readonly Item[]>([]),
     sampling: createStore(defaultSampling),
@@ -61,6 +62,21 @@ function createConversation(client: Client, lab: LabState, sources: SessionSourc
     name: sources.nameConversation(),
     controller: null,
   };
+}
+
+/** Waits for the reply that is being written: a text is read whole, and has the engine to itself. */
+function untilIdle(isBusy: Store<boolean>): Promise<void> {
+  return new Promise((resolve) => {
+    if (!isBusy.get()) {
+      resolve();
+      return;
+    }
+    const end = isBusy.subscribe(() => {
+      if (isBusy.get()) return;
+      end();
+      resolve();
+    });
+  });
 }
 
 export function createSession(client: Client, lab: LabState, sources: SessionSources): Session {
@@ -119,7 +135,7 @@ export function createSession(client: Client, lab: LabState, sources: SessionSou
           ),
       ),
     readMissing: async (emotion) => {
-      if (isBusy.get()) return;
+      await untilIdle(isBusy);
       const sides: readonly Side[] = isForked(items.get()) ? ['steered', 'unsteered'] : ['steered'];
       for (const side of sides) {
         const messages = messagesOf(items.get(), side);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { chatRequest, defaultSampling, defaultSteering } from './settings.ts';
 
 const parts = {
+  model: 'toy',
   messages: [{ role: 'user', content: 'Hi' }],
   sampling: { ...defaultSampling, seed: 7 },
   emotions: ['calm'],
@@ -11,7 +12,7 @@ const parts = {
 
 test('chatRequest without steering sends none', () => {
   const request = chatRequest({ ...parts, steering: null });
-  expect(request.seed).toBe(7);
+  expect([request.model, request.seed]).toEqual(['toy', 7]);
   expect(request.limbic?.steer).toBeUndefined();
   expect(request.limbic?.thermostat).toBeUndefined();
 });

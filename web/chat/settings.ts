@@ -54,6 +54,8 @@ export function defaultSteering(emotions: readonly string[]): Steering {
 }
 
 interface RequestParts {
+  /** The model that the page knows: its scale holds for no other that the server may have by now. */
+  readonly model: string;
   readonly messages: readonly PlainMessage[];
   readonly sampling: Sampling;
   /** Null: without any. */
@@ -67,10 +69,11 @@ const detail = 5;
 
 /** The body of a chat request. */
 export function chatRequest(parts: RequestParts): ChatRequestInput {
-  const { messages, sampling, steering, emotions, conversation } = parts;
+  const { model, messages, sampling, steering, emotions, conversation } = parts;
   const steer = steering ? activeDoses(steering.doses) : {};
   const thermostat = steering?.thermostat.isOn ? steering.thermostat : null;
   return {
+    model,
     messages: [...messages],
     stream: true,
     temperature: sampling.temperature,

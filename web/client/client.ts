@@ -88,7 +88,9 @@ export function createClient({ token, askToken }: ClientOptions): Client {
       if (isAbort(error)) throw error;
       throw new RequestError('the server can’t be reached', 0, { cause: error });
     }
-    if (response.status === 401 && (await askToken())) return request(path, init);
+    // Another request may have asked for the token while this one was under way.
+    if (response.status === 401 && (token() !== known || (await askToken())))
+      return request(path, init);
     if (!response.ok) throw await errorOf(response);
     return response;
   }

@@ -54,11 +54,9 @@ function Options({ id, found, active, opensUp, onPick }: OptionsProps): JSX.Elem
           id={optionId(id, i)}
           role="option"
           aria-selected={i === active}
-          // Before the field loses its focus and closes the list.
-          onPointerDown={(event) => {
-            event.preventDefault();
-            onPick(name);
-          }}
+          // The field keeps its focus, without which the list would close before the click.
+          onMouseDown={(event) => event.preventDefault()}
+          onClick={() => onPick(name)}
         >
           {name}
         </li>

@@ -13,6 +13,8 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children, isWide }: DialogProps): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
+  /** Where the last press began: one that selects a text may end outside. */
+  const pressed = useRef<EventTarget | null>(null);
   const id = useId();
   useLayoutEffect(() => {
     const dialog = element.current;
@@ -28,8 +30,12 @@ export function Dialog({ title, onClose, children, isWide }: DialogProps): JSX.E
       class={isWide ? 'wide' : ''}
       aria-labelledby={id}
       onClose={onClose}
+      onPointerDown={(event) => {
+        pressed.current = event.target;
+      }}
       onClick={(event) => {
-        if (event.target === element.current) element.current?.close();
+        const isBeside = [event.target, pressed.current].every((at) => at === element.current);
+        if (isBeside) element.current?.close();
       }}
     >
       <div class="dialog-head">

@@ -37,20 +37,29 @@ function markPast(box: HTMLElement, position: number): void {
   }
 }
 
-function Player({
-  session,
-  replay,
-}: {
+interface PlayerProps {
   readonly session: Session;
   readonly replay: Replay;
-}): JSX.Element {
+  /** Shows what goes wrong with some work. */
+  readonly attempt: (work: Promise<void>) => void;
+}
+
+function Player({ session, replay, attempt }: PlayerProps): JSX.Element {
   const { display, client } = session;
   const messages = replay.messages ?? [];
   const count = offsetsOf(messages).at(-1) ?? 0;
   const [position, setPosition] = useState(count);
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (box.current) markPast(box.current, position);
+    const mark = (): void => {
+      if (box.current) markPast(box.current, position);
+    };
+    mark();
+    // A message that is read for one more emotion draws its tokens anew, without their marks.
+    const ends = messages.map(({ changed }) => changed.subscribe(mark));
+    return () => {
+      for (const end of ends) end();
+    };
   }, [position, messages]);
   const move = (next: number): void => {
     setPosition(next);
@@ -75,7 +84,7 @@ function Player({
     <ReadingPanel
       messages={messages}
       display={display}
-      onAdd={(emotion) => void add(emotion)}
+      onAdd={(emotion) => attempt(add(emotion))}
       threadRef={box}
       threadClass="unread"
     >
@@ -154,15 +163,22 @@ export function ReplayView({ session, replay }: ReplayViewProps): JSX.Element {
   const value = useStore(replay);
   const [problem, setProblem] = useState<string | null>(null);
   const read = async (next: Replay): Promise<void> => {
-    replay.set({ ...next, messages: null });
+    const loading = { ...next, messages: null };
+    replay.set(loading);
     const plain = next.conversations[next.chosen] ?? [];
     const { display, client } = session;
     const emotions = [...new Set([...display.shown.get(), display.colour.get()])];
-    const result = await client.read({ messages: plain, emotions, top: detail });
+    // Another file, perhaps of the same name, or conversation may be chosen in the meantime.
+    const isGone = (): boolean => replay.get() !== loading;
+    const result = await client
+      .read({ messages: plain, emotions, top: detail })
+      .catch((error: unknown) => {
+        if (isGone()) return null;
+        throw error;
+      });
+    if (!result || isGone()) return;
     const messages = messagesOfReading(`r${next.chosen}`, plain, result);
     display.selection.set(null);
-    // Another file or conversation may have been chosen in the meantime.
-    if (replay.get()?.file !== next.file || replay.get()?.chosen !== next.chosen) return;
     replay.set({ ...next, messages, beforeReply: result.beforeReply });
   };
   const attempt = (work: Promise<void>): void => {
@@ -185,12 +201,21 @@ export function ReplayView({ session, replay }: ReplayViewProps): JSX.Element {
         {value && <FileButton onFile={onFile} />}
       </header>
       {problem && (
-        <Failure problem={problem} {...(value ? { onRetry: () => attempt(read(value)) } : {})} />
+        <Failure
+          problem={problem}
+          {...(value ? { onRetry: () => attempt(read(value)) } : {})}
+          {...(value?.messages ? { onDismiss: () => setProblem(null) } : {})}
+        />
       )}
       {!value && <Nothing onFile={onFile} />}
       {value && !value.messages && !problem && <Waiting what="Reading" />}
       {value?.messages && (
-        <Player key={`${value.file} ${value.chosen}`} session={session} replay={value} />
+        <Player
+          key={`${value.file} ${value.chosen}`}
+          session={session}
+          replay={value}
+          attempt={attempt}
+        />
       )}
     </div>
   );

@@ -1,15 +1,16 @@
 /** @file One run: its conversations as they were logged, followed while it runs. */
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import type { RunDetail, Turn } from '../../src/api/lab.ts';
 import { type Message, messageOfTurn, setTokens } from '../chat/message.ts';
 import type { Session } from '../chat/session.ts';
 import { type Client, problemOf } from '../client/client.ts';
 import { Failure, Waiting } from '../controls/loading.tsx';
+import { formatMoment } from './format-moment.ts';
 import { ReadingPanel } from './reading-panel.tsx';
+import { ReportLink } from './report-link.tsx';
 import { formatHash } from './routes.ts';
-import { formatMoment, openReport } from './run-facts.ts';
 
 const pollMs = 1000;
 
@@ -79,12 +80,12 @@ function useRun(client: Client, id: string, place: Place): Followed {
 }
 
 interface RunHeadProps {
-  readonly client: Client;
+  readonly session: Session;
   readonly id: string;
   readonly run: RunDetail | null;
 }
 
-function RunHead({ client, id, run }: RunHeadProps): JSX.Element {
+function RunHead({ session, id, run }: RunHeadProps): JSX.Element {
   if (!run) {
     return (
       <header>
@@ -101,11 +102,7 @@ function RunHead({ client, id, run }: RunHeadProps): JSX.Element {
       <span class="soft">
         {run.kind}, {run.model}, {formatMoment(run.started)}, {run.records} records
       </span>
-      {run.hasReport && (
-        <button type="button" onClick={() => void openReport(client, id)}>
-          Open the report
-        </button>
-      )}
+      {run.hasReport && <ReportLink session={session} id={id} />}
     </header>
   );
 }
@@ -192,9 +189,11 @@ export function RunPage({
     const old = shown.current.name === name ? shown.current.messages : [];
     shown.current = { name, messages: followTurns(old, name, conversation.turns) };
   }
+  // A token of what was shown before is not of this conversation.
+  useLayoutEffect(() => display.selection.set(null), [shown.current.name]);
   return (
     <div class="page">
-      <RunHead client={client} id={id} run={run} />
+      <RunHead session={session} id={id} run={run} />
       {problem && <Failure problem={problem} onRetry={retry} />}
       {!run && !problem && <Waiting what="Loading the run" />}
       {run && run.conversations.length > 0 && (

@@ -3,10 +3,10 @@ import type { JSX } from 'preact';
 
 import type { RunSummary } from '../../src/api/lab.ts';
 import type { Session } from '../chat/session.ts';
-import type { Client } from '../client/client.ts';
 import { Failure, useLoaded, Waiting } from '../controls/loading.tsx';
+import { formatMoment } from './format-moment.ts';
+import { ReportLink } from './report-link.tsx';
 import { formatHash } from './routes.ts';
-import { formatMoment, openReport } from './run-facts.ts';
 import { RunPage } from './run-page.tsx';
 
 interface RunsViewProps {
@@ -16,10 +16,10 @@ interface RunsViewProps {
 
 function RunTable({
   runs,
-  client,
+  session,
 }: {
   readonly runs: readonly RunSummary[];
-  readonly client: Client;
+  readonly session: Session;
 }): JSX.Element {
   return (
     <div class="table-scroll">
@@ -52,13 +52,7 @@ function RunTable({
               <td class="number">{run.records}</td>
               <td>
                 {run.hasReport ? (
-                  <button
-                    type="button"
-                    class="quiet"
-                    onClick={() => void openReport(client, run.id)}
-                  >
-                    Open
-                  </button>
+                  <ReportLink session={session} id={run.id} />
                 ) : (
                   <span class="soft">–</span>
                 )}
@@ -71,8 +65,8 @@ function RunTable({
   );
 }
 
-function RunList({ client }: { readonly client: Client }): JSX.Element {
-  const { value, problem, retry } = useLoaded(() => client.runs(), 'runs');
+function RunList({ session }: { readonly session: Session }): JSX.Element {
+  const { value, problem, retry } = useLoaded(() => session.client.runs(), 'runs');
   return (
     <div class="page">
       <header>
@@ -87,12 +81,12 @@ function RunList({ client }: { readonly client: Client }): JSX.Element {
           <p>Studies and conversations that limbic logs on this machine are listed here.</p>
         </div>
       )}
-      {value && value.length > 0 && <RunTable runs={value} client={client} />}
+      {value && value.length > 0 && <RunTable runs={value} session={session} />}
     </div>
   );
 }
 
 export function RunsView({ session, id }: RunsViewProps): JSX.Element {
-  if (id === null) return <RunList client={session.client} />;
+  if (id === null) return <RunList session={session} />;
   return <RunPage key={id} session={session} id={id} />;
 }

@@ -5,8 +5,8 @@ import { useMemo } from 'preact/hooks';
 import type { SharedConversation } from '../../src/api/lab.ts';
 import { createDisplay } from '../chat/display.ts';
 import { messageOfTurn } from '../chat/message.ts';
+import { formatMoment } from './format-moment.ts';
 import { ReadingPanel } from './reading-panel.tsx';
-import { formatMoment } from './run-facts.ts';
 import { ThemeButton } from './theme-button.tsx';
 
 /** Lines at first; more would be a tangle, and all others are a click away in the colours. */

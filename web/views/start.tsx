@@ -14,8 +14,6 @@ export type TokenQuestion = (token: string | null) => void;
 interface StartProps {
   readonly client: Client;
   readonly question: Store<TokenQuestion | null>;
-  /** Asks for a token before anything else, where the server says that it needs one. */
-  readonly askToken: () => Promise<string | null>;
 }
 
 function TokenDialog({ onAnswer }: { readonly onAnswer: TokenQuestion }): JSX.Element {
@@ -61,7 +59,7 @@ function drawSeed(): number {
   return Math.floor(Math.random() * 1e6);
 }
 
-export function Start({ client, question, askToken }: StartProps): JSX.Element {
+export function Start({ client, question }: StartProps): JSX.Element {
   const [session, setSession] = useState<Session | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const asking = useStore(question);
@@ -69,7 +67,6 @@ export function Start({ client, question, askToken }: StartProps): JSX.Element {
     setProblem(null);
     try {
       const lab = await client.state();
-      if (lab.needsToken) await askToken();
       setSession(createSession(client, lab, { nameConversation, drawSeed }));
     } catch (error) {
       setProblem(problemOf(error));

@@ -71,7 +71,7 @@ function Events({
       <h2>Rules and interventions</h2>
       <ol class="peaks">
         {rows.map(({ message, event }) => (
-          <li key={`${message.id} ${event.index} ${event.kind}`}>
+          <li key={`${message.id} ${event.index} ${event.kind} ${event.rule}`}>
             <button type="button" onClick={() => onJump({ message, index: event.index })}>
               <span class="soft">{event.index}</span>
               <span>{event.kind}</span>
