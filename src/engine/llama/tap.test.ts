@@ -53,7 +53,7 @@ const names = ['qwen2.5-coder-0.5b', 'gemma3-270m-base'];
 const models = names.map((name) => ({ title: `${name}${needs(name)}`, path: testModel(name) }));
 
 describe.each(models)('$title', ({ path }) => {
-  const skipped = test.skipIf(path === null);
+  const each = (title: string, body: () => void): void => test.skipIf(path === null)(title, body);
   /** All residuals of each of these passes: [layer][sequence, width]. */
   function residuals(
     batches: readonly Batch[],
@@ -71,7 +71,7 @@ describe.each(models)('$title', ({ path }) => {
   }
   let opened: LlamaBackend | undefined;
 
-  skipped('beyond the length at which the library builds another graph', () => {
+  each('beyond the length at which the library builds another graph', () => {
     const batches = Array.from({ length: 270 }, (_, at) => step(at, 1));
     taken = 0;
     const held = residuals(batches, { stops: false });
@@ -84,7 +84,7 @@ describe.each(models)('$title', ({ path }) => {
       expect(held[at], `position ${at}`).toEqual(stopped[at]);
   });
 
-  skipped('for as many sequences as are held, for one more, and again for one', () => {
+  each('for as many sequences as are held, for one more, and again for one', () => {
     const counts = [1, 1, 1, 5, 5, 5, heldPositions, heldPositions, heldPositions + 1, 1, 1];
     const batches = counts.map((count, at) => step(at, count, at % 3 === 2 ? 0 : 1));
     const [held, stopped] = [false, true].map((stops) => residuals(batches, { stops }));
@@ -92,7 +92,7 @@ describe.each(models)('$title', ({ path }) => {
       expect(held![at], `pass ${at} of ${count} sequences`).toEqual(stopped![at]);
   });
 
-  skipped('when reading begins, ends and begins again among replies of two lengths', () => {
+  each('when reading begins, ends and begins again among replies of two lengths', () => {
     const reads = [0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1];
     const counts = [1, 1, 1, 1, 1, 20, 20, 20, 1, 1, 1];
     const batches = counts.map((count, at) => step(at, count));
@@ -109,7 +109,7 @@ describe.each(models)('$title', ({ path }) => {
     }
   });
 
-  skipped('under steering, and after it changed', () => {
+  each('under steering, and after it changed', () => {
     const width = (opened ??= open(path!)).info.width;
     const vector = Float32Array.from({ length: width }, (_, k) => Math.sin(k) * 2);
     const batches = Array.from({ length: 6 }, (_, at) => step(at, 2));
