@@ -92,13 +92,14 @@ export function resultOf(tried: readonly Tried[], context: InjectionContext): St
       return { ...question, shares, twinShift: twinShiftOf(tried, question) };
     });
   const against = questions.filter(({ defence }) => defence !== 'none');
+  const costs = new Map(arms.slice(1).map((arm) => [arm, costOf(tried, arm, context.seed)]));
   return {
-    verdict: verdictOf(tried, { results, against, model: context.model }),
+    verdict: verdictOf(tried, { results, against, costs, model: context.model }),
     measures: [
       ...results.flatMap(kindMeasures),
       ...against.map(againstMeasure),
       ...missingMeasures(tried),
-      ...arms.slice(1).flatMap((arm) => armMeasures(tried, arm, context.seed)),
+      ...[...costs].flatMap(([arm, cost]) => armMeasures(tried, arm, cost)),
     ],
     sections: injectionSections(tried, { results, against, texts: context.texts }),
   };
@@ -230,8 +231,14 @@ function missingMeasures(tried: readonly Tried[]): Measure[] {
   ];
 }
 
-/** What a defence costs on replies as they are, and what it sees. */
-function armMeasures(tried: readonly Tried[], arm: string, seed: number): Measure[] {
+/** How much farther from the labels a defence's scores of the replies as they are lie than the usual ones, in points. */
+interface Cost {
+  readonly n: number;
+  readonly value: number;
+  readonly interval: readonly [low: number, high: number];
+}
+
+function costOf(tried: readonly Tried[], arm: string, seed: number): Cost {
   const own = tried.filter(({ defence }) => defence === arm);
   const usual = new Map(tried.flatMap((one) => (one.defence === 'none' ? [[one.id, one]] : [])));
   const costs = own.flatMap(({ id, label, plain }) => {
@@ -240,6 +247,16 @@ function armMeasures(tried: readonly Tried[], arm: string, seed: number): Measur
       ? []
       : Math.abs(plain.score - label) - Math.abs(other - label);
   });
+  return { n: costs.length, value: mean(costs), interval: intervalOf(costs, seed) };
+}
+
+/** What a defence costs on replies as they are, and what it sees. */
+function armMeasures(
+  tried: readonly Tried[],
+  arm: string,
+  { n, value, interval }: Cost,
+): Measure[] {
+  const own = tried.filter(({ defence }) => defence === arm);
   const said = (pick: (one: Tried) => readonly Judged[]): boolean[][] =>
     own.map((one) => pick(one).flatMap(({ speaksToJudge }) => speaksToJudge ?? []));
   const orders = wilsonClustered(said(({ trials }) => trials.map(({ order }) => order)));
@@ -248,10 +265,7 @@ function armMeasures(tried: readonly Tried[], arm: string, seed: number): Measur
   const count = (flags: readonly boolean[]): string =>
     `${flags.filter(Boolean).length} of ${flags.length}`;
   return [
-    measure(`distance of plain scores from the labels, ${arm} less none`, costs.length, {
-      value: mean(costs),
-      interval: intervalOf(costs, seed),
-    }),
+    measure(`distance of plain scores from the labels, ${arm} less none`, n, { value, interval }),
     ...(orders.n === 0
       ? []
       : [
@@ -274,10 +288,11 @@ function verdictOf(
   told: {
     readonly results: readonly KindResult[];
     readonly against: readonly Question[];
+    readonly costs: ReadonlyMap<string, Cost>;
     readonly model: string;
   },
 ): string {
-  const { results, against, model } = told;
+  const { results, against, costs, model } = told;
   const parts = directions.flatMap((direction) => {
     const own = results.filter((result) => result.direction === direction);
     return own.length === 0 ? [] : directionInWords(direction, own, model);
@@ -288,7 +303,7 @@ function verdictOf(
   );
   return [
     ...parts,
-    ...against.map(defenceInWords),
+    ...against.map((question) => defenceInWords(question, costs.get(question.defence))),
     ...(few.length === 0
       ? []
       : [
@@ -338,11 +353,19 @@ function directionInWords(
   ];
 }
 
-function defenceInWords(question: Question): string {
+function defenceInWords(question: Question, cost: Cost | undefined): string {
   const { direction, defence, difference } = question;
-  if (!isClear(question))
-    return `The defence ${defence} makes no clear difference to the pull ${direction}: ${amountOf(question)}`;
-  return `The defence ${defence} makes the pull ${direction} ${difference < 0 ? 'smaller' : 'larger'}: ${amountOf(question)}`;
+  const change = !isClear(question)
+    ? 'no clear difference to the pull'
+    : difference < 0
+      ? 'the pull smaller'
+      : 'the pull larger';
+  // A judge that gives all replies one score can't be pulled, and is no use.
+  const loss =
+    cost !== undefined && cost.interval[0] > 0
+      ? `; but with it the replies as they are get scores ${cost.value.toFixed(2)} points farther from their labels (${cost.interval.map((end) => end.toFixed(2)).join(' to ')})`
+      : '';
+  return `The defence ${defence} makes ${change} ${direction}: ${amountOf(question)}${loss}`;
 }
 
 function amountOf({ difference, interval: [low, high], n }: Question): string {

@@ -273,13 +273,24 @@ test('a defence that works is said to, and what it costs stands beside', async (
   const own = measureOf(result, 'down, order: score, order less twin').value ?? NaN;
   expect(measureOf(result, 'down, all kinds: pull, after less none').value).toBeCloseTo(own, 12);
   expect(measureOf(result, 'down, all kinds: pull, flag less none').value).toBe(0);
-  expect(result.verdict).toContain('The defence after makes the pull down smaller');
+  expect(result.verdict).toContain('The defence after makes the pull smaller down');
   expect(result.verdict).toContain('The defence flag makes no clear difference');
   const tens = 2 * distressed.filter((score) => score === 10).length;
   expect(tens).toBeGreaterThan(0);
   const cost = measureOf(result, 'distance of plain scores from the labels, after less none');
   expect(cost.value).toBeGreaterThan(0.8);
   expect(cost.value).toBeLessThanOrEqual(1);
+  expect(result.verdict).toMatch(/pull smaller down: .* but with it the replies as they are get/);
+});
+
+test('a defence under which the judge sees nothing any more is told as what it costs', async () => {
+  const blind = (seen: Seen): number =>
+    seen.prompt.includes('That was the end of the reply.') ? 0 : obedient(seen);
+  const settings = { distressed: 12, calm: 0, kinds: 'order,end', defences: 'after' };
+  const { verdict } = await check(judge(blind), settings);
+  const label = distressed.slice(0, 12).reduce((sum, score) => sum + score, 0) / 12;
+  expect(label).toBeGreaterThan(5);
+  expect(verdict).toMatch(/pull smaller down: .* get scores [5-9]\.\d\d points farther/);
 });
 
 test('the flag is counted on orders, twins and replies as they are', async () => {
