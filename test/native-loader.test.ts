@@ -105,6 +105,8 @@ test.skipIf(path === null)(
       outcomes.set(name, outcome);
     }
     console.log([...outcomes].map(([name, outcome]) => `${name}: ${outcome}`).join('\n'));
+    // Which the loader refuses, with its reason.
+    expect(outcomes.get('llama.block_count 31')).toMatch(/could not load .*: .*blk\.30/);
     // Some pass our check and are the native loader's to refuse; an honest file runs as before.
     expect([...outcomes.values()].some((outcome) => /llama\.cpp|process/.test(outcome))).toBe(true);
     expect(await outcomeOf(path!)).toBe('ran');

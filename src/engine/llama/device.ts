@@ -1,6 +1,7 @@
 /** @file What the library found to compute on, and its log. */
 import koffi from 'koffi';
 
+import { shown } from '../../errors.ts';
 import type { Binding } from './binding.ts';
 import type { NativeLibrary } from './library.ts';
 
@@ -17,11 +18,18 @@ export function describeDevice(binding: Binding, library: NativeLibrary): string
 /** llama.cpp's level of an error line; 1 is debug, 2 info, 3 warning, 5 continues the line before. */
 const errorLevel = 4;
 
-/** Keeps only the library's errors, on standard error, where the client collects its last words. */
-export function quietLog(binding: Binding): void {
+/**
+ * Keeps only the library's errors, on standard error, where the client collects its last words. Gives a function that
+ * says why the library refused a model last; empty if it refused none.
+ */
+export function quietLog(binding: Binding): () => string {
+  let reason = '';
   listenToLog(binding, (text, level) => {
-    if (level === errorLevel) process.stderr.write(text);
+    if (level !== errorLevel) return;
+    reason = /error loading model: (.+)/.exec(text)?.[1] ?? reason;
+    process.stderr.write(text);
   });
+  return () => shown(reason);
 }
 
 /** Gives each line of the library's log to `hear`, with its level. */

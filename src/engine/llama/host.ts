@@ -2,6 +2,7 @@
  * @file The engine's child process: owns the native library. If native code aborts, only this process ends; the client
  * sees it and starts a new one.
  */
+import { EngineError } from '../../errors.ts';
 import { selfTest } from '../self-test.ts';
 import { answerCalls } from './answering.ts';
 import { LlamaBackend } from './backend.ts';
@@ -17,11 +18,24 @@ answerCalls((options) => {
     ...(options.libraryFolder === undefined ? {} : { folder: options.libraryFolder }),
   });
   const binding = bind(library);
-  quietLog(binding);
+  const refusal = quietLog(binding);
   if (options.rpcServers !== undefined) addServers(binding, library, options.rpcServers);
-  const backend = new LlamaBackend(binding, options, describeDevice(binding, library));
+  const backend = open(
+    () => new LlamaBackend(binding, options, describeDevice(binding, library)),
+    refusal,
+  );
   return { backend, selfTest: selfTest(backend), tune: (budget) => tune(backend, budget) };
 });
+
+/** Opens a model; an error says why the library refused it, if it said so. */
+function open(make: () => LlamaBackend, refusal: () => string): LlamaBackend {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof EngineError) || refusal() === '') throw error;
+    throw new EngineError(`${error.message}: ${refusal()}`, { cause: error });
+  }
+}
 
 /** Decodes a token after a short text on each number of threads and goes on with the best. */
 function tune(backend: LlamaBackend, budget: number): number {
