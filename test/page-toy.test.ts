@@ -111,7 +111,7 @@ run('a side that failed is asked for again, and the other is given up first', as
   const { page } = await open({ model });
   await saySideBySide(page);
   await soon(() => statusOf(page, 'unsteered')).toBe('failed');
-  expect(await statusOf(page, 'steered')).toBe('streaming');
+  await soon(() => statusOf(page, 'steered')).toBe('streaming');
   await page.getByTestId('column-unsteered').getByRole('button', { name: 'Try again' }).click();
   await soon(givenUp).toBe(1);
   await soon(() => statusOf(page, 'steered')).toBe('streaming');
@@ -126,7 +126,7 @@ run('a reply is announced when both sides have ended', async () => {
   const announced = (): Promise<string> => page.locator('p[aria-live=polite]').innerText();
   await saySideBySide(page);
   await soon(() => statusOf(page, 'steered')).toBe('whole');
-  expect(await statusOf(page, 'unsteered')).toBe('streaming');
+  await soon(() => statusOf(page, 'unsteered')).toBe('streaming');
   expect(await announced()).toBe('');
   await page.getByTestId('stop').click();
   await soon(announced).toBe('Reply complete.');
@@ -161,6 +161,7 @@ run(
     const past = (): Promise<number> => page.locator('.token.past').count();
     await soon(past).toBeGreaterThan(5);
     const all = await page.getByTestId('token').count();
+    await soon(past).toBe(all);
     await redrawn(page, () => page.locator('#colour').selectOption('sad'));
     expect(await past()).toBe(all);
     expect(complaints).toEqual([]);
