@@ -94,6 +94,11 @@ export function shown(message: string): string {
   return cut.replaceAll(/[\p{Cc}\p{Cs}\u{202a}-\u{202e}\u{2066}-\u{2069}]/gu, '\u{FFFD}');
 }
 
+/** Whether `shown` leaves a text as it is: what goes into messages, packs and reports as a name must be so. */
+export function isShowable(text: string): boolean {
+  return shown(text) === text;
+}
+
 /** Two lengths that must agree do not. */
 export class ShapeError extends LimbicError {
   override name = 'ShapeError';

@@ -20,17 +20,13 @@ import { openLlamaModel } from '../src/engine/llama/model.ts';
 import { LimbicError, shown } from '../src/errors.ts';
 import { randomFrom } from '../src/math/random.ts';
 import { needs, testModel } from './models.ts';
+import { u32 } from './tiny-gguf.ts';
 
 const path = testModel('smollm2-135m');
 const folder = mkdtempSync(join(tmpdir(), 'limbic-loader-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 type Edit = readonly [at: number, bytes: Buffer];
-const u32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-};
 const f32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(4);
   bytes.writeFloatLE(value);

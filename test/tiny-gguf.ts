@@ -1,13 +1,15 @@
+/** An unsigned number of 32 bits, as GGUF has it. */
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
 /**
  * A GGUF of version 3 with one F32 tensor of 8 values and one of 4 norm weights, built by hand from the
  * format's description. `first` and `norm` are their first values.
  */
 export function tinyGguf(architecture = 'llama', { first = 0, norm = 0 } = {}): Buffer {
-  const u32 = (value: number): Buffer => {
-    const bytes = Buffer.alloc(4);
-    bytes.writeUInt32LE(value);
-    return bytes;
-  };
   const u64 = (value: number): Buffer => {
     const bytes = Buffer.alloc(8);
     bytes.writeBigUInt64LE(BigInt(value));

@@ -7,15 +7,12 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 
 import type { Captured, Model } from '../engine/engine.ts';
-import { InvalidInputError, shown } from '../errors.ts';
+import { InvalidInputError, isShowable } from '../errors.ts';
 import { readJsonLines } from '../formats/jsonl.ts';
 import { holdMeansFile, type MeansFile, type MeansHead } from './means-file.ts';
 
 /** It gets into messages, packs and reports, so that a terminal must be able to show it. */
-const nameSchema = z
-  .string()
-  .min(1)
-  .refine((name) => shown(name) === name, 'expected a name that a terminal can show');
+const nameSchema = z.string().min(1).refine(isShowable, 'expected a name that a terminal can show');
 export const storySchema = z.object({
   emotion: nameSchema,
   topic: z.union([nameSchema, z.number()]).transform(String),

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 
 import { chatTokens } from '../engine/chat-template.ts';
 import type { Model } from '../engine/engine.ts';
-import { InvalidInputError, shown } from '../errors.ts';
+import { InvalidInputError, isShowable } from '../errors.ts';
 import { readJsonLines, readText } from '../formats/jsonl.ts';
 import { writeError } from '../formats/whole-file.ts';
 import { acquireLock } from '../store/lock.ts';
@@ -43,7 +43,7 @@ export function loadTopics(path: string): Omit<Cell, 'emotion'>[] {
   return lines.map((line, i) => {
     const [topic = '', subject = '', ...more] = line.split('\t').map((part) => part.trim());
     const isWhole = topic !== '' && subject !== '' && more.length === 0;
-    if (!isWhole || shown(topic) !== topic || shown(subject) !== subject)
+    if (!isWhole || !isShowable(topic) || !isShowable(subject))
       throw refuse(`other text in line ${i + 1}`);
     if (ids.has(topic)) throw refuse(`"${topic}" twice`);
     ids.add(topic);

@@ -5,7 +5,7 @@ import { join, relative, sep } from 'node:path';
 
 import { z } from 'zod';
 
-import { shown } from '../errors.ts';
+import { isShowable } from '../errors.ts';
 import { jsonRoom, parsePlainJson } from '../formats/stranger-json.ts';
 
 export interface FoundModel {
@@ -72,7 +72,7 @@ function filesUnder(root: string): string[] {
 
 function found(name: string, program: FoundModel['program'], path: string): FoundModel[] {
   // Whoever made a repository chose the names in it.
-  if (shown(name) !== name) return [];
+  if (!isShowable(name)) return [];
   const stats = statSync(path, { throwIfNoEntry: false });
   return stats?.isFile() ? [{ name, program, path, bytes: stats.size }] : [];
 }

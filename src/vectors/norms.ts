@@ -1,5 +1,5 @@
 /** @file Human ratings of words, as `limbic atlas --norms` takes them: a table whose columns are parted by tabs. */
-import { InvalidInputError, shown } from '../errors.ts';
+import { InvalidInputError, isShowable, shown } from '../errors.ts';
 import { readText } from '../formats/jsonl.ts';
 import type { Norms } from './atlas.ts';
 
@@ -44,8 +44,8 @@ function columnsOf(head: string, path: string): { name: string; at: number }[] {
     .filter(({ name, at }) => at > 0 && name !== '');
   const refuse = (got: string): InvalidInputError =>
     new InvalidInputError(`norms: expected a head like "word TAB valence" in ${path}, got ${got}`);
-  const isShowable = columns.every(({ name }) => shown(name) === name);
-  if (columns.length === 0 || !isShowable) throw refuse(`"${shown(head.slice(0, 40))}"`);
+  if (columns.length === 0 || !columns.every(({ name }) => isShowable(name)))
+    throw refuse(`"${shown(head.slice(0, 40))}"`);
   if ((columns.at(-1)?.at ?? 0) > mostColumns) throw refuse(`more than ${mostColumns} columns`);
   const twice = columns.find(({ name }, i) => columns.findIndex((one) => one.name === name) < i);
   if (twice !== undefined) throw refuse(`the column "${twice.name}" twice`);

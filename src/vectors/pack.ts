@@ -8,8 +8,8 @@ import type { ModelInfo, Probe } from '../engine/engine.ts';
 import {
   FormatError,
   InvalidInputError,
+  isShowable,
   NotFoundError,
-  shown,
   UnsupportedModelError,
 } from '../errors.ts';
 import { readTensors, type Tensor, writeTensors } from '../formats/safetensors.ts';
@@ -61,7 +61,7 @@ const headerSchema = z
       .min(1)
       .refine(areUnique, 'expected each layer once'),
     emotions: z
-      .array(z.string().refine((name) => shown(name) === name, 'expected what can be shown'))
+      .array(z.string().refine(isShowable, 'expected what can be shown'))
       .min(1)
       .refine(areUnique, 'expected each emotion once'),
     /** The layer with the best held-out accuracy. */

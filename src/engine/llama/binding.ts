@@ -134,6 +134,9 @@ const batchFields = {
   logits: 'void*',
 };
 
+/** Byte offsets of fields in ggml_tensor; `rows` is ne[1]. */
+export const tensorOffsets = { buffer: 8, rows: 24, view: 232, data: 248 } as const;
+
 /** Declares the structs once in a process; koffi keeps type names globally. */
 function declareTypes(): void {
   // The library passes a third argument, which a callee may leave: each costs a conversion at each graph node.

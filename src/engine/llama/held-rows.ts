@@ -9,10 +9,7 @@
  */
 import koffi from 'koffi';
 
-import type { Binding, Pointer } from './binding.ts';
-
-/** Byte offsets in ggml_tensor of the pinned release; `fits` compares the last with what the library says. */
-const offsets = { buffer: 8, view: 232, data: 248 } as const;
+import { type Binding, type Pointer, tensorOffsets } from './binding.ts';
 
 /** Positions of a pass up to which residuals are held: a pass of more is long beside its stops. */
 export const heldPositions = 16;
@@ -34,26 +31,26 @@ export class HeldRows {
     this.#width = width;
   }
 
-  /** Whether this tensor may be pointed elsewhere: it lies in plain memory of the CPU, and where we think. */
+  /** Whether this tensor may be pointed elsewhere: it lies in plain memory of the CPU, at the address that we read. */
   fits(tensor: Pointer): boolean {
-    const buffer = koffi.decode(tensor, offsets.buffer, 'void*') as Pointer | null;
+    const buffer = koffi.decode(tensor, tensorOffsets.buffer, 'void*') as Pointer | null;
     return (
       buffer !== null &&
       this.#binding.bufferName(buffer) === 'CPU' &&
-      this.#binding.tensorData(tensor) === koffi.decode(tensor, offsets.data, 'void*')
+      this.#binding.tensorData(tensor) === koffi.decode(tensor, tensorOffsets.data, 'void*')
     );
   }
 
   /** The tensor that this one is a view of. */
   viewed(tensor: Pointer): Pointer | null {
-    return koffi.decode(tensor, offsets.view, 'void*') as Pointer | null;
+    return koffi.decode(tensor, tensorOffsets.view, 'void*') as Pointer | null;
   }
 
   /** Makes the library compute this tensor, [positions, width], where `rows(layer)` sees it. */
   hold(tensor: Pointer, layer: number): void {
     this.#allocate();
     const address = this.#start + BigInt(layer * heldPositions * this.#width * 4);
-    koffi.encode(tensor, offsets.data, 'uint64_t', address);
+    koffi.encode(tensor, tensorOffsets.data, 'uint64_t', address);
   }
 
   /** Residuals of the last pass after a layer, [positions, width]; the next pass overwrites them. */

@@ -10,18 +10,13 @@
 import koffi from 'koffi';
 
 import { EngineError } from '../../errors.ts';
-import type { Binding, Pointer } from './binding.ts';
+import { type Binding, type Pointer, tensorOffsets } from './binding.ts';
 import { HeldRows, heldPositions } from './held-rows.ts';
-
-/** Byte offset of `ne[1]` (rows) in ggml_tensor: type, buffer, ne[0] come before it. */
-const rowsOffset = 24;
 
 /** What is known of graphs of one shape. */
 interface Graph {
   /** Ordinal of a node -> the layer whose residual it is. */
   readonly layers: Map<number, number>;
-  /** Addresses of residuals seen while learning, to find views of them. */
-  readonly seen: Set<Pointer>;
   /** Whether residuals of passes of few positions may be held. */
   canHold: boolean;
 }
@@ -45,9 +40,11 @@ export class Tap {
   /** Layer that was asked about last, and is handed over next. */
   #asked = -1;
   #tokens = 0;
-  #current: Graph | undefined;
-  #learning: Graph | undefined;
   #shape = '';
+  #graph: Graph = { layers: new Map(), canHold: false };
+  /** Whether this pass is the first of its shape, and the addresses of the residuals in it, to find views of them. */
+  #isLearning = false;
+  readonly #residuals = new Set<Pointer>();
   /** Whether this pass holds its residuals, and how many of them the callback has pointed at our memory. */
   #holds = false;
   #pointed = 0;
@@ -90,23 +87,19 @@ export class Tap {
     this.#pointed = 0;
     // A pass that ends early shows only a part of the graph: learn it for this depth alone.
     this.#shape = this.#earlyExit ? `${shape}:${this.#deepest}` : shape;
-    this.#current = this.#learned.get(this.#shape);
-    this.#learning =
-      this.#current === undefined
-        ? { layers: new Map(), seen: new Set(), canHold: !this.#earlyExit }
-        : undefined;
-    this.#holds = this.#current?.canHold === true && tokens <= heldPositions;
+    const known = this.#learned.get(this.#shape);
+    this.#isLearning = known === undefined;
+    this.#graph = known ?? { layers: new Map(), canHold: !this.#earlyExit };
+    this.#residuals.clear();
+    this.#holds = !this.#isLearning && this.#graph.canHold && tokens <= heldPositions;
     const isAsked = this.#holds ? !this.#isPointed : this.#wanted.size > 0;
-    if (this.#isAway && (isAsked || this.#learning !== undefined))
-      this.#setCallback(this.#callback);
+    if (this.#isAway && (isAsked || this.#isLearning)) this.#setCallback(this.#callback);
   }
 
   /** Call after each decode; keeps what was learned if the pass ran to its end. */
   settle(): void {
-    if (this.#learning !== undefined && this.#learning.layers.size > 0) {
-      this.#learning.seen.clear();
-      this.#learned.set(this.#shape, this.#learning);
-    }
+    if (this.#isLearning && this.#graph.layers.size > 0)
+      this.#learned.set(this.#shape, this.#graph);
     this.#settleGraph();
     for (const layer of this.#wanted) {
       if (!this.#rows.has(layer))
@@ -137,7 +130,7 @@ export class Tap {
     if (this.#holds && this.#isPointed)
       for (const layer of this.#wanted) this.#rows.set(layer, this.#held.rows(layer, this.#tokens));
     const needsNothing = this.#holds ? this.#isPointed : this.#wanted.size === 0;
-    if (wasAsked && needsNothing && this.#learning === undefined) this.#setCallback(null);
+    if (wasAsked && needsNothing && !this.#isLearning) this.#setCallback(null);
   }
 
   /** Gives the scheduler the callback, or takes it away until the library builds another graph. */
@@ -149,26 +142,26 @@ export class Tap {
 
   #ask(tensor: Pointer): boolean {
     const ordinal = this.#ordinal++;
-    if (this.#current === undefined) return this.#learn(tensor, ordinal);
-    this.#asked = this.#current.layers.get(ordinal) ?? -1;
+    if (this.#isLearning) return this.#learn(tensor, ordinal);
+    this.#asked = this.#graph.layers.get(ordinal) ?? -1;
     if (!this.#holds) return this.#wanted.has(this.#asked);
     if (this.#asked >= 0 && this.#asked < this.#readable) this.#hold(tensor, this.#asked);
     return false;
   }
 
   #learn(tensor: Pointer, ordinal: number): boolean {
+    const graph = this.#graph;
     const layer = this.#layerOf(tensor);
     this.#asked = layer;
-    if (this.#learning === undefined) return false;
     if (layer < 0) {
-      const viewed = this.#learning.canHold ? this.#held.viewed(tensor) : null;
-      if (viewed !== null && this.#learning.seen.has(viewed)) this.#learning.canHold = false;
+      const viewed = graph.canHold ? this.#held.viewed(tensor) : null;
+      if (viewed !== null && this.#residuals.has(viewed)) graph.canHold = false;
       return false;
     }
-    this.#learning.layers.set(ordinal, layer);
-    if (layer < this.#readable && this.#learning.canHold) {
-      this.#learning.seen.add(tensor);
-      this.#learning.canHold = this.#held.fits(tensor);
+    graph.layers.set(ordinal, layer);
+    if (layer < this.#readable && graph.canHold) {
+      this.#residuals.add(tensor);
+      graph.canHold = this.#held.fits(tensor);
     }
     return this.#wanted.has(layer);
   }
@@ -209,7 +202,7 @@ export class Tap {
   #isResidual(tensor: Pointer, layer: number): boolean {
     return (
       this.#layerOf(tensor) === layer &&
-      Number(koffi.decode(tensor, rowsOffset, 'int64')) === this.#tokens
+      Number(koffi.decode(tensor, tensorOffsets.rows, 'int64')) === this.#tokens
     );
   }
 }
